@@ -1,0 +1,155 @@
+"""What decides the content of each stored file: the typed configuration of every kind of job.
+
+A job's configuration is one JSON object. Snakemake passes it on the command line (`freeconv train '{…}'`), the file
+that the job writes carries it as the attribute `config`, and whoever reads the file compares the two.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from freeconv.errors import FreeconvError
+from freeconv.storage import Compression
+
+Augmentation = Literal["none", "translate", "rotate", "noise", "edge_noise"]
+Network = Literal["cnn", "fcn"]
+Measure = Literal["euclidean", "cosine"]
+Initializer = Literal["glorot-authors", "glorot-position"]
+Level = Annotated[float, Field(ge=0, lt=1)]
+
+AUGMENTATIONS: tuple[Augmentation, ...] = ("translate", "rotate", "noise", "edge_noise")
+METRICS = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
+
+
+class Config(BaseModel):
+    """A configuration: immutable, strictly typed, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the configuration written in `text`: JSON, or the path of a JSON file.
+
+        Raises:
+            FreeconvError: the text is not JSON, lacks a key, or a value is not of its type or range.
+        """
+        if not text.lstrip().startswith("{"):
+            if not Path(text).is_file():
+                raise FreeconvError(f"configuration: expected JSON or the path of a JSON file, received {text!r}")
+            text = Path(text).read_text()
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise FreeconvError(f"configuration of {cls.__name__}: {first_error(error)}") from error
+
+    def dump(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON types."""
+        return self.model_dump(mode="json")
+
+    def text(self) -> str:
+        """Return the configuration as one line of JSON, keys sorted."""
+        return json.dumps(self.dump(), sort_keys=True)
+
+
+def first_error(error: ValidationError) -> str:
+    """Return pydantic's first complaint as `key: expected …, received …`."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "list[", "float")))
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key; remove it or correct its spelling (docs/params.md lists all keys)"
+    if first["type"] == "missing":
+        return f"{key}: expected a value, received none"
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    message = message.removeprefix("value error, ").removeprefix("input should be ")
+    received = "" if "received" in message else f", received {first['input']!r}"
+    return f"{key or 'parameters'}: expected {message}{received}"
+
+
+def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> None:
+    """Refuse a file that was made from another configuration than `expected`.
+
+    Raises:
+        FreeconvError: names the file and the first key that differs.
+    """
+    stored = stored if isinstance(stored, dict) else {}
+    for key in sorted(expected.keys() | stored.keys()):
+        if stored.get(key) != expected.get(key):
+            raise FreeconvError(
+                f"{path}: expected {key} = {expected.get(key)!r}, received {stored.get(key)!r}; "
+                "the file is from other parameters: remove it and run again"
+            )
+
+
+class ShardConfig(Config):
+    """One augmented pass over a whole dataset."""
+
+    dataset: str
+    augmentation: Augmentation
+    level: Level
+    copy_index: Annotated[int, Field(ge=0)]
+    seed: int
+    compression: Compression
+
+
+class EvaluateConfig(Config):
+    """The transformations of the held-out fold that a network is evaluated on after each epoch."""
+
+    translate: Level = Field(description="Largest shift as a share of the image's size, each way.")
+    rotate: Annotated[float, Field(ge=0, le=180)] = Field(description="Largest angle in degrees, each way.")
+    noise: Level = Field(description="Standard deviation of noise on the [0, 1] scale.")
+    edge_noise: Level = Field(description="Standard deviation of noise in the 5-pixel border, on the [0, 1] scale.")
+
+
+class TrainSettings(Config):
+    """What all runs of a training job have in common."""
+
+    dataset: str
+    network: Network
+    copies: Annotated[int, Field(ge=1)]
+    folds: Annotated[int, Field(ge=2)]
+    seed: int
+    epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    initializer: Initializer
+    evaluate: EvaluateConfig
+
+
+class RunConfig(TrainSettings):
+    """One run: one trained network."""
+
+    augmentation: Augmentation
+    level: Level
+    fold: Annotated[int, Field(ge=0)]
+
+
+class TrainConfig(TrainSettings):
+    """One training job: the runs of every level and fold, trained by one process."""
+
+    augmentation: Augmentation
+    levels: list[Level]
+    fold_indices: list[int]
+
+    def runs(self) -> Iterator[RunConfig]:
+        """Yield the job's runs, folds of a level together."""
+        common = self.dump()
+        levels, folds = common.pop("levels"), common.pop("fold_indices")
+        for level, fold in product(levels, folds):
+            yield RunConfig.model_validate({**common, "level": level, "fold": fold})
+
+
+class DistanceConfig(Config):
+    """The kernel-distance traces of all folds of one network, augmentation and level."""
+
+    dataset: str
+    network: Network
+    augmentation: Augmentation
+    level: Level
+    fold_indices: list[int]
+    radii: list[Annotated[int, Field(ge=1)]]
+    measures: list[Measure]

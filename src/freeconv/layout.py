@@ -1,0 +1,29 @@
+"""Where every file lives, relative to the project's folder."""
+
+
+def level_text(level: float) -> str:
+    """Return a level as it appears in file names: `0`, `0.2`, `0.99`."""
+    return f"{level:g}"
+
+
+def data_file(dataset: str) -> str:
+    """Return the path of a dataset: `data/<dataset>.h5`."""
+    return f"data/{dataset}.h5"
+
+
+def shard_file(dataset: str, augmentation: str, level: float | str, copy_index: int | str) -> str:
+    """Return the path of a shard: `results/shards/<dataset>/<augmentation>/<level>/copy-<copy>.h5`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/shards/{dataset}/{augmentation}/{level}/copy-{copy_index}.h5"
+
+
+def run_file(dataset: str, network: str, augmentation: str, level: float | str, fold: int | str) -> str:
+    """Return the path of a run's results: `results/train/<dataset>/<network>/<augmentation>/<level>/fold-<fold>.h5`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/train/{dataset}/{network}/{augmentation}/{level}/fold-{fold}.h5"
+
+
+def distance_file(dataset: str, network: str, augmentation: str, level: float | str) -> str:
+    """Return the path of kernel-distance traces: `results/distance/<dataset>/<network>/<augmentation>/<level>.csv`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/distance/{dataset}/{network}/{augmentation}/{level}.csv"

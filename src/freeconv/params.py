@@ -1,0 +1,324 @@
+"""The parameters of a study: `params.yaml`, typed, checked and documented."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from freeconv.configs import (
+    AUGMENTATIONS,
+    Augmentation,
+    Config,
+    EvaluateConfig,
+    Initializer,
+    Level,
+    Measure,
+    Network,
+    first_error,
+)
+from freeconv.errors import FreeconvError
+from freeconv.storage import Compression
+
+BuiltinDataset = Literal["mnist-5k", "mnist", "cifar10"]
+Aggregate = Literal["all-epochs", "final", "best"]
+FuseAxis = Literal["fold", "level"]
+
+
+def _listed(value: Any) -> Any:
+    """Return a scalar as a list of one; lists unchanged."""
+    return value if isinstance(value, list) else [value]
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    """Refuse a list that names a value twice."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"each value once, received {values!r}")
+    return values
+
+
+Levels = Annotated[
+    list[Level],
+    BeforeValidator(_listed, json_schema_input_type=Level | list[Level]),
+]
+
+
+class Data(Config):
+    """Which images the study uses and where they come from."""
+
+    datasets: Annotated[list[str], Field(min_length=1)] = Field(
+        ["mnist-5k"],
+        description="Datasets to study: `mnist-5k` (shipped with a package, no network needed), `mnist`, `cifar10`, "
+        "or a name from `data.folders`.",
+    )
+    mirror: str | None = Field(
+        None,
+        description="Folder or URL that stands in for the download sites of `mnist` and `cifar10`: the same file "
+        "names, checked against the same SHA-256. The environment variable FREECONV_MIRROR, if set, wins.",
+    )
+    folders: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], str] = Field(
+        {},
+        description="Further datasets: name to a folder or zip file of equal-sized images, `train/<class>/*.png|jpg` "
+        "or `<class>/*`.",
+    )
+
+    @model_validator(mode="after")
+    def _datasets_are_known(self) -> Self:
+        known = [*get_args(BuiltinDataset), *self.folders]
+        for name in self.datasets:
+            if name not in known:
+                raise ValueError(f"datasets among {', '.join(known)} (add others to data.folders), received {name!r}")
+        _unique(self.datasets)
+        return self
+
+
+class Aug(Config):
+    """Training augmentations and the levels studied; level 0 is trained once and shared by all of them."""
+
+    translate: Levels = Field(
+        [0.0, 0.2, 0.4],
+        description="Levels of translation: largest shift as a share of the image's size, each way, 0 ≤ level < 1. "
+        "A number or a list.",
+    )
+    rotate: Levels = Field(
+        [],
+        description="Levels of rotation: largest angle as a share of 360°, each way, 0 ≤ level < 1. A number or a "
+        "list.",
+    )
+    noise: Levels = Field(
+        [],
+        description="Levels of noise: standard deviation on the [0, 1] scale, 0 ≤ level < 1. A number or a list.",
+    )
+    edge_noise: Levels = Field(
+        [],
+        description="Levels of noise in the 5-pixel border: standard deviation on the [0, 1] scale, 0 ≤ level < 1. "
+        "A number or a list.",
+    )
+    copies: Annotated[int, Field(ge=1)] = Field(
+        4,
+        description="Independent augmented passes over the dataset; epoch e trains on pass e mod copies (shards).",
+    )
+
+    @field_validator(*AUGMENTATIONS)
+    @classmethod
+    def _levels_are_unique(cls, levels: list[float]) -> list[float]:
+        return _unique(levels)
+
+
+class Shards(Config):
+    """How augmented passes are stored."""
+
+    compression: Compression = Field(
+        "zstd", description="Compression of shards: `zstd` (fastest to read), `gzip` or `none`."
+    )
+
+
+class TrainOverride(Config):
+    """Training parameters that differ for one dataset."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.epochs`.")
+    patience: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.patience`.")
+    batch: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.batch`.")
+    learning_rate: Annotated[float, Field(gt=0)] | None = Field(None, description="As `train.learning_rate`.")
+
+
+class Train(Config):
+    """Networks and how they are trained."""
+
+    networks: Annotated[list[Network], Field(min_length=1)] = Field(
+        ["cnn", "fcn"],
+        description="Networks: `cnn` (convolutions) and `fcn` (the same network with free convolutions).",
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] = Field(
+        5, description="Number of contiguous folds that a dataset is cut into."
+    )
+    held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = Field(
+        None, description="Which folds are held out in turn, one run each, counted from 0; all of them if null."
+    )
+    epochs: Annotated[int, Field(ge=1)] = Field(10, description="Largest number of epochs.")
+    patience: Annotated[int, Field(ge=1)] = Field(
+        50, description="Stop after this many epochs without a better accuracy on the held-out fold."
+    )
+    batch: Annotated[int, Field(ge=1)] = Field(256, description="Images per training step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="Learning rate of Adam.")
+    initializer: Initializer = Field(
+        "glorot-authors",
+        description="Glorot-uniform limits of free layers: `glorot-authors` multiplies both fans by the number of "
+        "positions, as Keras 2 did; `glorot-position` takes the fans of one position, as a convolution does.",
+    )
+    fuse: list[FuseAxis] = Field(
+        ["fold"],
+        description="Which runs of a dataset, network and augmentation one job trains: `[]` one run a job, `[fold]` "
+        "all folds of a level, `[fold, level]` all folds of all levels.",
+    )
+    overrides: dict[str, TrainOverride] = Field(
+        {}, description="Per dataset: epochs, patience, batch and learning_rate where they differ."
+    )
+
+    @field_validator("fuse")
+    @classmethod
+    def _fuse_is_known(cls, fuse: list[str]) -> list[str]:
+        if fuse not in ([], ["fold"], ["fold", "level"]):
+            raise ValueError("[], [fold] or [fold, level]")
+        return fuse
+
+    @model_validator(mode="after")
+    def _lists_are_unique(self) -> Self:
+        _unique(self.networks)
+        held_out = _unique(self.held_out or [])
+        if held_out and max(held_out) >= self.folds:
+            raise ValueError(f"folds in held_out below {self.folds}, received {max(held_out)}")
+        return self
+
+
+class Distance(Config):
+    """Distances between the kernels of the first free layer."""
+
+    radii: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
+        [1, 4], description="Chebyshev distances, in positions, at which kernels are compared."
+    )
+    measures: Annotated[list[Measure], Field(min_length=1)] = Field(
+        ["euclidean"], description="Measures: `euclidean`, `cosine` (cosine distance)."
+    )
+
+
+class Report(Config):
+    """Tables and figures."""
+
+    aggregate: Aggregate = Field(
+        "all-epochs",
+        description="What the median of a table is taken over: `all-epochs` of all folds (the paper's tables), the "
+        "`final` epoch of each fold, or the `best` epoch of each fold.",
+    )
+
+
+class Params(Config):
+    """All parameters of a study."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Every random stream derives from it.")
+    data: Data = Data()
+    aug: Aug = Aug()
+    shards: Shards = Shards()
+    train: Train = Train()
+    evaluate: EvaluateConfig = EvaluateConfig(translate=0.25, rotate=45.0, noise=0.15, edge_noise=0.15)
+    distance: Distance = Distance()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _overrides_are_for_known_datasets(self) -> Self:
+        known = [*get_args(BuiltinDataset), *self.data.folders]
+        for name in self.train.overrides:
+            if name not in known:
+                raise ValueError(f"train.overrides for datasets among {', '.join(known)}, received {name!r}")
+        return self
+
+    def levels(self, augmentation: Augmentation) -> list[float]:
+        """Return the levels of an augmentation as the parameters give them, 0 included; `[0.0]` for `none`."""
+        return [0.0] if augmentation == "none" else getattr(self.aug, augmentation)
+
+
+def check_params(values: Any, source: str = "params") -> Params:
+    """Return typed parameters.
+
+    Args:
+        values: what a YAML parser made of the file.
+        source: the file's name, for messages.
+
+    Raises:
+        FreeconvError: an unknown key, a wrong type, a value out of range, or an image folder that does not exist.
+    """
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        raise FreeconvError(f"{source}: {first_error(error)}") from error
+    for name, folder in params.data.folders.items():
+        if name in params.data.datasets and not Path(folder).exists():
+            raise FreeconvError(
+                f"{source}: data.folders.{name}: expected a folder or zip file of images, received {folder!r}, "
+                "which does not exist"
+            )
+    return params
+
+
+def load_params(path: str | Path) -> Params:
+    """Read and check a parameter file, or parameters written out as one JSON object.
+
+    Raises:
+        FreeconvError: the file is missing, is not YAML, or holds a wrong parameter.
+    """
+    if str(path).startswith("{"):
+        return check_params(json.loads(str(path)))
+    path = Path(path)
+    if not path.is_file():
+        raise FreeconvError(f"{path}: expected a parameter file, received nothing: the file does not exist")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        problem = str(error).replace("\n", " ")
+        raise FreeconvError(f"{path}: expected YAML, received something else ({problem})") from error
+    return check_params({} if values is None else values, str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of `params.yaml`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
+
+
+def reference() -> str:
+    """Return the reference page of all parameters, as Markdown."""
+    schema = json_schema()
+    lines = [
+        "# Parameters",
+        "",
+        "`params.yaml` is what a user edits; every key has a default. Generated from `src/freeconv/params.py` by",
+        "`freeconv params --write-docs`; do not edit by hand.",
+        "",
+    ]
+    lines += ["| key | type and range | default | meaning |", "|---|---|---|---|"]
+    lines += _rows(schema, schema, "", Params().model_dump(mode="json"))
+    lines += [
+        "",
+        "`train.overrides.<dataset>` holds any of:",
+        "",
+        "| key | type and range | meaning |",
+        "|---|---|---|",
+    ]
+    for key, value in schema["$defs"]["TrainOverride"]["properties"].items():
+        lines.append(f"| `{key}` | {_type(value, schema)} | {value['description']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(node: dict[str, Any], schema: dict[str, Any], prefix: str, defaults: dict[str, Any]) -> list[str]:
+    """Return the table rows of the keys below one object of the schema."""
+    rows = []
+    for key, value in node["properties"].items():
+        name = f"{prefix}{key}"
+        target = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2])
+        if target:
+            rows.append(f"| **`{name}`** | section | | {target['description']} |")
+            rows += _rows(target, schema, f"{name}.", defaults[key])
+        else:
+            default = yaml.safe_dump(defaults[key], default_flow_style=True, width=200).removesuffix("\n...\n").strip()
+            rows.append(f"| `{name}` | {_type(value, schema)} | `{default}` | {value.get('description', '')} |")
+    return rows
+
+
+def _type(value: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return type and range of one key of the schema in words."""
+    if "anyOf" in value:
+        return " or ".join(_type(option, schema) for option in value["anyOf"])
+    if "$ref" in value:
+        return _type(schema["$defs"][value["$ref"].rpartition("/")[2]], schema)
+    if "enum" in value:
+        return " \\| ".join(f"`{option}`" for option in value["enum"])
+    if value.get("type") == "array":
+        return f"list of {_type(value['items'], schema)}"
+    if value.get("type") == "object":
+        return "mapping"
+    bounds = [
+        f"{sign} {value[key]}"
+        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
+        if key in value
+    ]
+    return " ".join([value.get("type", "any"), *bounds])
