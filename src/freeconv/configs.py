@@ -127,6 +127,16 @@ class RunConfig(TrainSettings):
     level: Level
     fold: Annotated[int, Field(ge=0)]
 
+    def shard(self, copy_index: int) -> ShardConfig:
+        """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""
+        return ShardConfig(
+            dataset=self.dataset,
+            augmentation=self.augmentation,
+            level=self.level,
+            copy_index=copy_index,
+            seed=self.seed,
+        )
+
 
 class TrainConfig(TrainSettings):
     """One training job: the runs of every level and fold, trained by one process."""

@@ -1,6 +1,9 @@
 """Where every file lives, relative to the project's folder."""
 
 
+REPORTS = "reports"
+
+
 def level_text(level: float) -> str:
     """Return a level as it appears in file names: `0`, `0.2`, `0.99`."""
     return f"{level:g}"
@@ -27,3 +30,24 @@ def distance_file(dataset: str, network: str, augmentation: str, level: float | 
     """Return the path of kernel-distance traces: `results/distance/<dataset>/<network>/<augmentation>/<level>.csv`."""
     level = level if isinstance(level, str) else level_text(level)
     return f"results/distance/{dataset}/{network}/{augmentation}/{level}.csv"
+
+
+def table_files(folder: str = "reports") -> list[str]:
+    """Return the paths of everything that `freeconv tables` writes, whatever the parameters."""
+    tables = ("accuracy", "distance", "accuracy_by_epoch", "runs")
+    plots = ("val_acc", "translate_acc", "distance")
+    return [
+        *(f"{folder}/tables/{name}.csv" for name in tables),
+        *(f"{folder}/plots/{name}.csv" for name in plots),
+        f"{folder}/metrics.json",
+    ]
+
+
+def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str) -> str:
+    """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`."""
+    return f"{folder}/figures/{dataset}-{augmentation}-{figure}.{suffix}"
+
+
+def report_file(folder: str = "reports") -> str:
+    """Return the path of the report: `<folder>/index.html`."""
+    return f"{folder}/index.html"

@@ -137,3 +137,15 @@ def distance_files(params: Params) -> list[str]:
         for augmentation, levels in trained_levels(params).items()
         for level in levels
     ]
+
+
+def figure_files(params: Params, folder: str = "reports") -> list[str]:
+    """Return the paths of all figures: samples, accuracy and, where free networks are trained, kernel distance."""
+    figures = ["samples", "accuracy", *(["distance"] if "fcn" in params.train.networks else [])]
+    return [
+        layout.figure_file(folder, dataset, augmentation, figure, suffix)
+        for dataset in params.data.datasets
+        for augmentation in augmentations(params)
+        for figure in figures
+        for suffix in ("png", "svg")
+    ]

@@ -51,8 +51,8 @@ def write_h5(
 
     Args:
         path: the file to write; missing folders are made.
-        arrays: name to array; a name may hold slashes (`"history/val_acc"`). Arrays with more than one axis are
-            stored in chunks of 256 along the first.
+        arrays: name to array; a name may hold slashes (`"history/val_acc"`). Compressed arrays with more
+            than one axis are stored in chunks of 256 along the first.
         attributes: name to value; dicts and lists are stored as JSON text. `compression` and `content_sha256`
             are added.
         compression: `"zstd"` (needs hdf5plugin), `"gzip"` or `"none"`.
@@ -64,7 +64,7 @@ def write_h5(
     try:
         with h5py.File(temporary, "w") as file:
             for name, array in arrays.items():
-                large = array.ndim > 1 and array.size > 0
+                large = array.ndim > 1 and array.size > 0 and compression != "none"
                 file.create_dataset(
                     name,
                     data=array,

@@ -1,0 +1,42 @@
+# Everything from a bare machine with Python (3.11 to 3.13) and git. `make` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test lint docs lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/installed ## make .venv with everything at the versions of requirements.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup ## the study of params.yaml on real digits; then open reports/index.html
+	snakemake
+	@echo "Done. Open reports/index.html in a browser."
+
+test: setup ## all tests
+	pytest
+
+lint: setup ## style, types, Snakemake's lint
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+docs: setup ## write the generated reference pages
+	freeconv params --write-docs
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header pyproject.toml --group dev -o requirements.lock
+
+clean: ## delete the environment; data and results stay
+	rm -rf .venv

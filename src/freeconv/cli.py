@@ -1,0 +1,211 @@
+"""The command line: one command per kind of job, called as the Snakemake rule of the same name does.
+
+Commands read and write the files of the project's layout (`freeconv.layout`) below the current folder. A job's
+configuration is one JSON object, on the command line or in a file.
+"""
+
+import os
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freeconv import layout
+from freeconv.errors import FreeconvError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Do neural networks need weight sharing? The jobs of the study; usually Snakemake calls them.",
+)
+
+ConfigText = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration: JSON, or a JSON file's path.")]
+ParamsText = Annotated[str, typer.Argument(metavar="PARAMS", help="A parameter file, or its content as JSON.")]
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line and exit code 1."""
+    try:
+        app()
+    except FreeconvError as error:
+        sys.exit(f"freeconv: error: {error}")
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="mnist-5k, mnist, cifar10, or a name for --source.")],
+    seed: Annotated[int, typer.Option(help="Seed of the order of datasets that come sorted by class.")] = 0,
+    mirror: Annotated[str | None, typer.Option(help="Folder or URL in place of the download site.")] = None,
+    source: Annotated[str | None, typer.Option(help="Folder or zip file of images of any other dataset.")] = None,
+) -> None:
+    """Make data/<dataset>.h5."""
+    from freeconv.fetch import fetch
+
+    fetch(dataset, layout.data_file(dataset), seed, mirror, source)
+
+
+@app.command()
+def shard(
+    config: ConfigText,
+    compression: Annotated[str, typer.Option(help="zstd, gzip or none.")] = "zstd",
+) -> None:
+    """Make one shard: an augmented pass over a whole dataset."""
+    from freeconv.configs import ShardConfig
+    from freeconv.shard import make_shard
+
+    job = ShardConfig.parse(config)
+    make_shard(job, layout.data_file(job.dataset), _shard_path(job), compression)
+
+
+@app.command()
+def train(
+    config: ConfigText,
+    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
+) -> None:
+    """Train the runs of one job on the GPU, if there is one, and write their results."""
+    from freeconv.configs import TrainConfig
+    from freeconv.progress import training_progress
+
+    job = TrainConfig.parse(config)
+    _prepare_backend(threads)
+    from freeconv.train import train
+
+    with training_progress(job) as progress:
+        train(
+            job,
+            layout.data_file(job.dataset),
+            lambda run, copy_index: _shard_path(run.shard(copy_index)),
+            lambda run: layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
+            progress,
+        )
+
+
+@app.command()
+def distance(config: ConfigText) -> None:
+    """Compute the kernel-distance traces of one network, augmentation and level."""
+    from freeconv.configs import DistanceConfig
+    from freeconv.distance import make_traces
+
+    job = DistanceConfig.parse(config)
+    runs = [layout.run_file(job.dataset, job.network, job.augmentation, job.level, fold) for fold in job.fold_indices]
+    make_traces(job, runs, layout.distance_file(job.dataset, job.network, job.augmentation, job.level))
+
+
+@app.command()
+def tables(params: ParamsText) -> None:
+    """Make the tables and metrics.json from the results of all runs."""
+    from freeconv.params import load_params
+    from freeconv.tables import make_tables
+
+    make_tables(load_params(params), layout.REPORTS)
+
+
+@app.command()
+def figures(params: ParamsText) -> None:
+    """Draw the figures from the tables."""
+    from freeconv.figures import make_figures
+    from freeconv.params import load_params
+
+    make_figures(load_params(params), layout.REPORTS)
+
+
+@app.command()
+def report(params: ParamsText) -> None:
+    """Write the report's page from tables and figures."""
+    from freeconv.params import load_params
+    from freeconv.report import make_report
+
+    make_report(load_params(params), layout.REPORTS)
+
+
+class RunsFormat(str, Enum):
+    """How `freeconv runs` prints."""
+
+    table = "table"
+    json = "json"
+    files = "files"
+
+
+@app.command()
+def runs(
+    params: ParamsFile = Path("params.yaml"),
+    output: Annotated[RunsFormat, typer.Option("--format", help="A table, one JSON object a line, or paths.")] = (
+        RunsFormat.table
+    ),
+) -> None:
+    """Print every run that the parameters ask for."""
+    from freeconv import runs as grid
+    from freeconv.params import load_params
+
+    values = load_params(params)
+    if output is RunsFormat.files:
+        print("\n".join(grid.run_files(values)))
+    elif output is RunsFormat.json:
+        print("\n".join(run.text() for run in grid.runs(values)))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        columns = ("dataset", "network", "augmentation", "level", "fold", "epochs", "batch", "learning_rate")
+        table = Table(*columns)
+        number = 0
+        for number, run in enumerate(grid.runs(values), start=1):
+            table.add_row(*(f"{getattr(run, column)}" for column in columns))
+        Console().print(table)
+        print(f"{number} runs")
+
+
+@app.command()
+def params(
+    file: Annotated[Path, typer.Argument(help="The parameter file.")] = Path("params.yaml"),
+    write_docs: Annotated[
+        bool, typer.Option("--write-docs", help="Write docs/params.md and workflow/schemas/params.schema.json.")
+    ] = False,
+) -> None:
+    """Check a parameter file."""
+    import json
+
+    from freeconv.params import json_schema, load_params, reference
+
+    load_params(file)
+    print(f"{file}: every parameter is of its type and in its range")
+    if write_docs:
+        Path("docs/params.md").write_text(reference())
+        Path("workflow/schemas/params.schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n")
+
+
+@app.command()
+def prune(
+    params: ParamsFile = Path("params.yaml"),
+    phase: Annotated[list[str] | None, typer.Option(help="Only these folders: data, shards, train, report.")] = None,
+) -> None:
+    """Delete stored files that the parameters do not ask for."""
+    from freeconv.params import load_params
+    from freeconv.prune import prune
+
+    for path in prune(load_params(params), phase or ["data", "shards", "train", "report"]):
+        print(f"deleted {path}")
+
+
+def _shard_path(job) -> str:  # noqa: ANN001
+    """Return the file of a shard."""
+    return layout.shard_file(job.dataset, job.augmentation, job.level, job.copy_index)
+
+
+def _prepare_backend(threads: int) -> None:
+    """Set what TensorFlow and JAX read from the environment when Keras is imported."""
+    defaults = {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    if threads:
+        # NPROC is what XLA's own thread pool (JAX) reads.
+        for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
+            os.environ[name] = str(threads)
