@@ -33,7 +33,7 @@ def none(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarr
 
 
 def translate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """Shift each image by its own random offset (paper section 3; the authors' width and height shift ranges).
+    """Shift each image by its own random offset (paper figure 2).
 
     Shifts are continuous and uniform in ±level·height and ±level·width; pixels are interpolated bilinearly and pixels
     from outside take the value of the nearest edge pixel. Equal to `scipy.ndimage.shift(order=1, mode="nearest")`.
@@ -58,7 +58,7 @@ def translate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.
 
 
 def rotate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """Rotate each image about its centre by its own random angle (paper appendix B.4).
+    """Rotate each image about its centre by its own random angle (paper appendix B, table B.3).
 
     Angles are uniform in ±360·level degrees, counter-clockwise if positive; interpolation and fill are those of
     `translate`. The centre is ((height - 1) / 2, (width - 1) / 2), where the authors' version of Keras, by a mistake

@@ -14,6 +14,7 @@ import typer
 
 from freeconv import layout
 from freeconv.errors import FreeconvError
+from freeconv.storage import Compression
 
 app = typer.Typer(
     add_completion=False,
@@ -51,7 +52,7 @@ def fetch(
 @app.command()
 def shard(
     config: ConfigText,
-    compression: Annotated[str, typer.Option(help="zstd, gzip or none.")] = "zstd",
+    compression: Annotated[Compression, typer.Option(help="Compression of the file.")] = "zstd",
 ) -> None:
     """Make one shard: an augmented pass over a whole dataset."""
     from freeconv.configs import ShardConfig

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from freeconv.errors import FreeconvError
-from freeconv.storage import Compression
 
 Augmentation = Literal["none", "translate", "rotate", "noise", "edge_noise"]
 Network = Literal["cnn", "fcn"]
@@ -92,7 +91,6 @@ class ShardConfig(Config):
     level: Level
     copy_index: Annotated[int, Field(ge=0)]
     seed: int
-    compression: Compression
 
 
 class EvaluateConfig(Config):

@@ -323,7 +323,8 @@ def _download(dataset: str, name: str, sites: Iterable[str]) -> Path:
         except (requests.ConnectionError, requests.Timeout) as error:
             problems.append(f"{site} gives no answer ({type(error).__name__})")
         except (OSError, ValueError) as error:
-            problems.append(f"{site}: {' '.join(str(error).split())}")
+            reason = " ".join(str(error).split()).partition(". ")[0]  # pooch's further sentences are not needed
+            problems.append(f"{site}: {reason}")
     raise FreeconvError(
         f"{name}: expected a download with SHA-256 {expected}, received none: {'; '.join(problems)}; check the network "
         "and run again, or set FREECONV_MIRROR to a folder or URL that holds the file"

@@ -1,7 +1,14 @@
 """Where every file lives, relative to the project's folder."""
 
-
 REPORTS = "reports"
+
+# The folders that hold nothing but one phase's files, one a wish of the parameters each.
+FOLDERS = {
+    "data": ["data"],
+    "shards": ["results/shards"],
+    "train": ["results/train"],
+    "report": ["results/distance", "reports/figures"],
+}
 
 
 def level_text(level: float) -> str:
@@ -32,7 +39,7 @@ def distance_file(dataset: str, network: str, augmentation: str, level: float | 
     return f"results/distance/{dataset}/{network}/{augmentation}/{level}.csv"
 
 
-def table_files(folder: str = "reports") -> list[str]:
+def table_files(folder: str = REPORTS) -> list[str]:
     """Return the paths of everything that `freeconv tables` writes, whatever the parameters."""
     tables = ("accuracy", "distance", "accuracy_by_epoch", "runs")
     plots = ("val_acc", "translate_acc", "distance")
@@ -48,6 +55,6 @@ def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffi
     return f"{folder}/figures/{dataset}-{augmentation}-{figure}.{suffix}"
 
 
-def report_file(folder: str = "reports") -> str:
+def report_file(folder: str = REPORTS) -> str:
     """Return the path of the report: `<folder>/index.html`."""
     return f"{folder}/index.html"

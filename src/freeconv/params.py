@@ -63,6 +63,14 @@ class Data(Config):
         "or `<class>/*`.",
     )
 
+    @field_validator("folders")
+    @classmethod
+    def _folders_have_new_names(cls, folders: dict[str, str]) -> dict[str, str]:
+        for name in folders:
+            if name in get_args(BuiltinDataset):
+                raise ValueError(f"names other than those of the built-in datasets, received {name!r}")
+        return folders
+
     @model_validator(mode="after")
     def _datasets_are_known(self) -> Self:
         known = [*get_args(BuiltinDataset), *self.folders]

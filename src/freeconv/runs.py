@@ -51,7 +51,6 @@ def shard_config(
         level=level,
         copy_index=copy_index,
         seed=params.seed,
-        compression=params.shards.compression,
     )
 
 
@@ -122,6 +121,11 @@ def shard_files(params: Params) -> list[str]:
     ]
 
 
+def sample_shard_files(params: Params) -> list[str]:
+    """Return the paths of the shards that the figures of sample images show: copy 0 of every level."""
+    return [path for path in shard_files(params) if path.endswith("/copy-0.h5")]
+
+
 def run_files(params: Params) -> list[str]:
     """Return the paths of all runs' results."""
     return [layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in runs(params)]
@@ -139,7 +143,7 @@ def distance_files(params: Params) -> list[str]:
     ]
 
 
-def figure_files(params: Params, folder: str = "reports") -> list[str]:
+def figure_files(params: Params, folder: str = layout.REPORTS) -> list[str]:
     """Return the paths of all figures: samples, accuracy and, where free networks are trained, kernel distance."""
     figures = ["samples", "accuracy", *(["distance"] if "fcn" in params.train.networks else [])]
     return [
@@ -149,3 +153,8 @@ def figure_files(params: Params, folder: str = "reports") -> list[str]:
         for figure in figures
         for suffix in ("png", "svg")
     ]
+
+
+def report_files(params: Params) -> list[str]:
+    """Return the paths of everything in the reports' folder."""
+    return [layout.report_file(), *layout.table_files(), *figure_files(params)]

@@ -10,13 +10,15 @@ import numpy as np
 from freeconv.augment import AUGMENT
 from freeconv.configs import ShardConfig, check_config
 from freeconv.errors import FreeconvError
-from freeconv.storage import read_h5, write_h5
+from freeconv.storage import Compression, read_h5, write_h5
 from freeconv.streams import random_stream
 
 PIECE_IMAGES = 4096  # bounds the float32 copies: 50 MB each at 32 × 32 × 3
 
 
-def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path) -> None:
+def make_shard(
+    config: ShardConfig, data_path: str | Path, path: str | Path, compression: Compression = "zstd"
+) -> None:
     """Augment every image of a dataset once and store the result.
 
     The paper draws new augmentations every epoch; training here cycles through `aug.copies` such passes.
@@ -28,6 +30,7 @@ def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path) -> 
         path: the shard to write. It holds `images` (n, height, width, channels), uint8 in [0, 255] and rounded, or
             for the unclipped noises float16 on the [0, 1] scale; `labels` (n,), int64; and the attributes `config`,
             `data_sha256` (the content the shard was made from) and `versions`.
+        compression: `"zstd"`, `"gzip"` or `"none"`.
 
     Raises:
         FreeconvError: the dataset's file is missing, damaged or of another dataset.
@@ -51,16 +54,17 @@ def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path) -> 
                 "opencv": cv2.__version__,
             },
         },
-        config.compression,
+        compression,
     )
 
 
-def read_shard(path: str | Path, config: ShardConfig) -> tuple[np.ndarray, np.ndarray]:
+def read_shard(path: str | Path, config: ShardConfig, data_sha256: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a shard, whole, and refuse one that is not what `config` says.
 
     Args:
         path: the shard's file.
         config: what the shard must have been made from.
+        data_sha256: the content of the dataset that it must have been made from.
 
     Returns:
         Images (n, height, width, channels), uint8 in [0, 255] or float16 on the [0, 1] scale (see `make_shard`), and
@@ -71,6 +75,7 @@ def read_shard(path: str | Path, config: ShardConfig) -> tuple[np.ndarray, np.nd
     """
     arrays, attributes = read_h5(path)
     check_config(path, attributes.get("config"), config.dump())
+    check_config(path, {"data_sha256": attributes.get("data_sha256")}, {"data_sha256": data_sha256})
     return arrays["images"], arrays["labels"]
 
 

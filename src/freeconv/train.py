@@ -118,7 +118,7 @@ def evaluation_sets(images: np.ndarray, config: RunConfig) -> dict[str, np.ndarr
         "rotate_acc": stored(rotate(scaled, strength.rotate / 360, rng("rotate"))),
         "noise_acc": noise(scaled, strength.noise, rng("noise")).astype("float16"),
         "edge_noise_acc": edge_noise(scaled, strength.edge_noise, rng("edge_noise")).astype("float16"),
-        "swap_acc": swap_quadrants(images),
+        "swap_acc": stored(swap_quadrants(scaled)),
     }
 
 

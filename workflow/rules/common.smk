@@ -22,5 +22,5 @@ wildcard_constraints:
     network="|".join(PARAMS.train.networks),
     augmentation="none|translate|rotate|noise|edge_noise",
     level=r"0|0\.[0-9]+|[0-9.]+e-[0-9]+",
-    copy=r"\d+",
+    copy_index=r"\d+",
     fold=r"\d+",

@@ -1,13 +1,9 @@
 # Phase report: tables of medians, figures, and the page that shows them.
-from freeconv.figures import figure_files
-from freeconv.tables import table_files
-
-
 rule all_report:
     input:
-        "reports/index.html",
-        figure_files(PARAMS),
-        table_files(),
+        layout.report_file(),
+        runs.figure_files(PARAMS),
+        layout.table_files(),
 
 
 rule tables:
@@ -15,7 +11,7 @@ rule tables:
         runs.run_files(PARAMS),
         runs.distance_files(PARAMS),
     output:
-        table_files(),
+        layout.table_files(),
     log:
         "logs/tables.log",
     benchmark:
@@ -29,10 +25,10 @@ rule tables:
 
 rule figures:
     input:
-        table_files(),
+        layout.table_files(),
         runs.sample_shard_files(PARAMS),
     output:
-        figure_files(PARAMS),
+        runs.figure_files(PARAMS),
     log:
         "logs/figures.log",
     benchmark:
@@ -46,10 +42,10 @@ rule figures:
 
 rule report:
     input:
-        table_files(),
-        figure_files(PARAMS),
+        layout.table_files(),
+        runs.figure_files(PARAMS),
     output:
-        "reports/index.html",
+        layout.report_file(),
     log:
         "logs/report.log",
     benchmark:

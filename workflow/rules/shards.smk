@@ -11,7 +11,7 @@ def shard_config(wildcards):
         wildcards.dataset,
         wildcards.augmentation,
         float(wildcards.level),
-        int(wildcards.copy),
+        int(wildcards.copy_index),
     ).text()
 
 
@@ -19,11 +19,11 @@ rule shard:
     input:
         layout.data_file("{dataset}"),
     output:
-        layout.shard_file("{dataset}", "{augmentation}", "{level}", "{copy}"),
+        layout.shard_file("{dataset}", "{augmentation}", "{level}", "{copy_index}"),
     log:
-        "logs/shard/{dataset}/{augmentation}/{level}/copy-{copy}.log",
+        "logs/shard/{dataset}/{augmentation}/{level}/copy-{copy_index}.log",
     benchmark:
-        "logs/shard/{dataset}/{augmentation}/{level}/copy-{copy}.tsv"
+        "logs/shard/{dataset}/{augmentation}/{level}/copy-{copy_index}.tsv"
     params:
         config=shard_config,
         compression=PARAMS.shards.compression,

@@ -16,9 +16,9 @@ def train_levels(augmentation):
 def train_shards(augmentation):
     """Return the shards that one job reads."""
     return [
-        layout.shard_file("{dataset}", augmentation, level, copy)
+        layout.shard_file("{dataset}", augmentation, level, copy_index)
         for level in train_levels(augmentation)
-        for copy in range(runs.shard_copies(PARAMS, augmentation))
+        for copy_index in range(runs.shard_copies(PARAMS, augmentation))
     ]
 
 

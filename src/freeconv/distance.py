@@ -1,0 +1,158 @@
+"""Distances between the kernels of a free layer: do they come to share their weights by themselves?"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from freeconv.configs import DistanceConfig, Measure, check_config
+from freeconv.errors import FreeconvError
+from freeconv.storage import read_h5
+
+TRACE_COLUMNS = (
+    "dataset",
+    "augmentation",
+    "level",
+    "network",
+    "fold",
+    "layer",
+    "radius",
+    "measure",
+    "epoch",
+    "distance",
+)
+
+
+def largest_radius(grid: tuple[int, int]) -> int:
+    """Return the largest radius at which a grid of positions (rows, columns) still has an interior position."""
+    return (min(grid) - 1) // 2
+
+
+def kernel_distance(kernels: np.ndarray, grid: tuple[int, int], radius: int, measure: Measure = "euclidean") -> float:
+    """Return the mean distance between kernels that lie `radius` positions apart.
+
+    The whole tensor is divided by its own Frobenius norm. Every interior position (one whose whole ring lies in the
+    grid) is then compared with all 8·radius positions on the ring at Chebyshev distance exactly `radius`. Implements
+    Ott et al. 2019, section 5.5 and Figure 5, with the normalisation of the authors' program
+    (github.com/jordanott/WeightSharing), which the text does not mention. Independent kernels of equal scale, such as
+    those of an untrained layer, are √(2 / positions) apart.
+
+    Args:
+        kernels: float array (positions, K, filters), positions row by row, K = kernel height · width · channels.
+        grid: rows and columns of positions.
+        radius: Chebyshev distance in positions, at least 1.
+        measure: `"euclidean"`, the norm of the difference of two normalised kernels; or `"cosine"`, the cosine
+            distance 1 − cos of the flattened kernels, in [0, 2].
+
+    Returns:
+        The distance, without unit, computed in float64. NaN if the tensor is zero or not finite, and under
+        `"cosine"` if a compared kernel is zero.
+
+    Raises:
+        ValueError: shape and grid disagree, the measure is unknown, or no position is interior at this radius.
+    """
+    rows, columns = grid
+    if kernels.ndim != 3 or len(kernels) != rows * columns:
+        raise ValueError(
+            f"`kernels` must have the shape (positions, K, filters) with positions = {rows} · {columns}. "
+            f"Received: kernels.shape={kernels.shape}"
+        )
+    if measure not in ("euclidean", "cosine"):
+        raise ValueError(f'`measure` must be "euclidean" or "cosine". Received: measure={measure!r}')
+    largest = largest_radius(grid)
+    if not 1 <= radius <= largest:
+        raise ValueError(
+            f"`radius` must be at least 1 and at most {largest}, the largest with an interior position on a grid of "
+            f"{rows} × {columns}. Received: {radius=}"
+        )
+    field = kernels.reshape(rows, columns, -1).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if measure == "cosine":
+            field /= np.linalg.norm(field, axis=-1, keepdims=True)
+            # 1 − cos of unit vectors is half their squared distance, which is exactly 0 for equal kernels
+            return float(np.mean(_ring_squares(field, radius)) / 2)
+        field /= np.linalg.norm(field)
+        return float(np.mean(np.sqrt(_ring_squares(field, radius))))
+
+
+def _ring_squares(field: np.ndarray, radius: int) -> np.ndarray:
+    """Return the squared distances of all interior positions to their rings.
+
+    Args:
+        field: float64 (rows, columns, weights).
+        radius: Chebyshev distance in positions, with at least one interior position.
+
+    Returns:
+        Float64 (8·radius, interior rows, interior columns): the whole grid shifted by each offset of the ring,
+        compared at once.
+    """
+    rows, columns = field.shape[:2]
+    inner_rows, inner_columns = rows - 2 * radius, columns - 2 * radius
+    interior = field[radius : radius + inner_rows, radius : radius + inner_columns]
+    span = range(2 * radius + 1)
+    offsets = [(down, right) for down in span for right in span if radius in (abs(down - radius), abs(right - radius))]
+    squares = np.empty((len(offsets), inner_rows, inner_columns))
+    for square, (down, right) in zip(squares, offsets, strict=True):
+        difference = interior - field[down : down + inner_rows, right : right + inner_columns]
+        np.einsum("ijw,ijw->ij", difference, difference, out=square)
+    return squares
+
+
+def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: str | Path) -> None:
+    """Write the kernel distances of one network, augmentation and level, by fold, radius, measure and epoch.
+
+    Args:
+        config: what to compute.
+        run_paths: the runs' files, one per fold of `config.fold_indices`, in that order.
+        path: the CSV file to write, whole or not at all. Columns: dataset, augmentation, level, network, fold, layer,
+            radius (positions), measure, epoch (0 is the untrained network), distance.
+
+    Raises:
+        FreeconvError: a run is missing, damaged or not the one asked for, or a radius does not fit its grid.
+    """
+    if len(run_paths) != len(config.fold_indices):
+        raise FreeconvError(
+            f"{path}: expected one run per fold of {config.fold_indices}, received {len(run_paths)} files; "
+            "name them in the order of the folds"
+        )
+    frames = [_trace(config, fold, run) for fold, run in zip(config.fold_indices, run_paths, strict=True)]
+    write_text(path, pd.concat(frames).to_csv(index=False, float_format="%.9g"))
+
+
+def _trace(config: DistanceConfig, fold: int, run_path: str | Path) -> pd.DataFrame:
+    """Return the rows of one run."""
+    arrays, attributes = read_h5(run_path)
+    asked = {**config.model_dump(include={"dataset", "network", "augmentation", "level"}, mode="json"), "fold": fold}
+    stored = attributes.get("config")
+    check_config(run_path, {key: stored.get(key) for key in asked} if isinstance(stored, dict) else None, asked)
+    rows, columns = attributes["grid"]
+    if max(config.radii) > largest_radius((rows, columns)):
+        raise FreeconvError(
+            f"{run_path}: expected distance.radii up to {largest_radius((rows, columns))} on {rows} × {columns} "
+            f"positions of {attributes['layer']}, received {max(config.radii)}; choose smaller radii"
+        )
+    snapshots = arrays["kernels"]
+    compared = [(radius, measure) for radius in config.radii for measure in config.measures]
+    # epochs outermost: each snapshot is worked on while it is in the processor's cache
+    distances = np.array([[kernel_distance(k, (rows, columns), *pair) for pair in compared] for k in snapshots])
+    frames = [
+        pd.DataFrame(
+            {"radius": radius, "measure": measure, "epoch": np.arange(len(snapshots)), "distance": distances[:, column]}
+        )
+        for column, (radius, measure) in enumerate(compared)
+    ]
+    return pd.concat(frames).assign(**asked, layer=attributes["layer"])[list(TRACE_COLUMNS)]
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all: under a temporary name, then renamed. Missing folders are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,30 @@
+import pytest
+
+from study import small_params, write_study
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Work in an empty project folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Return the folder and parameters of a small synthetic study with its tables, figures and report made.
+
+    Tests must not change it.
+    """
+    from freeconv.figures import make_figures
+    from freeconv.report import make_report
+    from freeconv.tables import make_tables
+
+    folder, params = tmp_path_factory.mktemp("study"), small_params()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_study(params)
+        make_tables(params)
+        make_figures(params)
+        make_report(params)
+    return folder, params
