@@ -2,6 +2,15 @@
 configfile: "params.yaml"
 
 
+wildcard_constraints:
+    dataset=r"[a-z0-9_-]+",
+    network="cnn|fcn",
+    augmentation="none|translate|rotate|noise|edge_noise",
+    level=r"0|0\.[0-9]+|[0-9.]+e-[0-9]+",
+    copy_index=r"\d+",
+    fold=r"\d+",
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/shards.smk"

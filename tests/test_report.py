@@ -218,4 +218,4 @@ def test_names_what_is_missing(project):
     make_figures(params)
     make_report(params)
     with pytest.raises(FreeconvError, match=r"metrics\.json: expected 'rotate', .*run `freeconv tables` again"):
-        make_report(small_params(aug={"translate": [0], "rotate": [0.1]}))
+        make_report(params.model_copy(update={"aug": params.aug.model_copy(update={"rotate": [0.1]})}))

@@ -6,13 +6,14 @@ configuration is one JSON object, on the command line or in a file.
 
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from freeconv import layout
+from freeconv.configs import DistanceConfig, ShardConfig, TrainConfig
 from freeconv.errors import FreeconvError
 from freeconv.storage import Compression
 
@@ -55,7 +56,6 @@ def shard(
     compression: Annotated[Compression, typer.Option(help="Compression of the file.")] = "zstd",
 ) -> None:
     """Make one shard: an augmented pass over a whole dataset."""
-    from freeconv.configs import ShardConfig
     from freeconv.shard import make_shard
 
     job = ShardConfig.parse(config)
@@ -68,7 +68,6 @@ def train(
     threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
 ) -> None:
     """Train the runs of one job on the GPU, if there is one, and write their results."""
-    from freeconv.configs import TrainConfig
     from freeconv.progress import training_progress
 
     job = TrainConfig.parse(config)
@@ -88,7 +87,6 @@ def train(
 @app.command()
 def distance(config: ConfigText) -> None:
     """Compute the kernel-distance traces of one network, augmentation and level."""
-    from freeconv.configs import DistanceConfig
     from freeconv.distance import make_traces
 
     job = DistanceConfig.parse(config)
@@ -123,7 +121,7 @@ def report(params: ParamsText) -> None:
     make_report(load_params(params), layout.REPORTS)
 
 
-class RunsFormat(str, Enum):
+class RunsFormat(StrEnum):
     """How `freeconv runs` prints."""
 
     table = "table"
@@ -153,11 +151,10 @@ def runs(
 
         columns = ("dataset", "network", "augmentation", "level", "fold", "epochs", "batch", "learning_rate")
         table = Table(*columns)
-        number = 0
-        for number, run in enumerate(grid.runs(values), start=1):
+        for run in grid.runs(values):
             table.add_row(*(f"{getattr(run, column)}" for column in columns))
         Console().print(table)
-        print(f"{number} runs")
+        print(f"{table.row_count} runs")
 
 
 @app.command()
@@ -192,15 +189,15 @@ def prune(
         print(f"deleted {path}")
 
 
-def _shard_path(job) -> str:  # noqa: ANN001
+def _shard_path(config: ShardConfig) -> str:
     """Return the file of a shard."""
-    return layout.shard_file(job.dataset, job.augmentation, job.level, job.copy_index)
+    return layout.shard_file(config.dataset, config.augmentation, config.level, config.copy_index)
 
 
 def _prepare_backend(threads: int) -> None:
     """Set what TensorFlow and JAX read from the environment when Keras is imported."""
     defaults = {
-        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }

@@ -1,14 +1,17 @@
 """Progress of training: bars with the time left in a terminal, plain lines in a log."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from freeconv.configs import RunConfig, TrainConfig
+
+# Takes a run and what it has reached: the epochs done and the history's last row (empty before the first epoch).
+Progress = Callable[[RunConfig, int, dict[str, float]], None]
 
 
 def run_label(run: RunConfig) -> str:
@@ -17,8 +20,8 @@ def run_label(run: RunConfig) -> str:
 
 
 @contextmanager
-def training_progress(config: TrainConfig, console: Console | None = None) -> Iterator:
-    """Yield a function that shows the progress of a training job (see `freeconv.train.Progress`).
+def training_progress(config: TrainConfig, console: Console | None = None) -> Iterator[Progress]:
+    """Yield a function that shows the progress of a training job.
 
     In a terminal: a bar over the epochs of all runs with the time left, and under it the run at work. Elsewhere: one
     line per epoch with the time left.
@@ -32,8 +35,15 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
     if not console.is_terminal:
         yield _plain_lines(runs, console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs, left"))
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[state]}"), console=console) as bars:
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("epochs, left"),
+        rich_progress.TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.fields[state]}"),
+    )
+    with rich_progress.Progress(*columns, console=console) as bars:
         bar = bars.add_task(run_label(runs[0]), total=len(runs) * config.epochs, state="")
 
         def show(run: RunConfig, epoch: int, row: dict[str, float]) -> None:
@@ -44,7 +54,7 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
         bars.update(bar, completed=len(runs) * config.epochs)
 
 
-def _plain_lines(runs: list[RunConfig], console: Console):  # noqa: ANN202
+def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
     """Return a progress function that writes one line per epoch."""
     begin = time.perf_counter()
     total = sum(run.epochs for run in runs)

@@ -16,9 +16,7 @@ from freeconv.streams import random_stream
 PIECE_IMAGES = 4096  # bounds the float32 copies: 50 MB each at 32 × 32 × 3
 
 
-def make_shard(
-    config: ShardConfig, data_path: str | Path, path: str | Path, compression: Compression = "zstd"
-) -> None:
+def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path, compression: Compression = "zstd") -> None:
     """Augment every image of a dataset once and store the result.
 
     The paper draws new augmentations every epoch; training here cycles through `aug.copies` such passes.

@@ -16,6 +16,7 @@ from freeconv.augment import edge_noise, noise, rotate, swap_quadrants, translat
 from freeconv.configs import METRICS, RunConfig, TrainConfig
 from freeconv.errors import FreeconvError
 from freeconv.networks import build_network
+from freeconv.progress import Progress
 from freeconv.shard import read_shard
 from freeconv.steps import Steps, compile_steps, on_device
 from freeconv.storage import read_h5, write_h5
@@ -23,9 +24,6 @@ from freeconv.streams import random_stream, stream_seed
 
 HISTORY = ("train_loss", "val_loss", *METRICS)
 CACHED_SHARD_BYTES = 2**30
-
-# Takes a run and what it has reached: the epochs done and the history's last row (empty before the first epoch).
-Progress = Callable[[RunConfig, int, dict[str, float]], None]
 
 
 class Dataset(NamedTuple):
@@ -147,12 +145,9 @@ def train_run(
     """
     begin = time.perf_counter()
     train_index, held_out = fold_index(len(dataset.images), config.folds, config.fold)
-    sets = {
-        name: on_device(images) for name, images in evaluation_sets(dataset.images[held_out], config).items()
-    }
-    labels, held_out_labels = on_device(dataset.labels.astype("int32")), on_device(
-        dataset.labels[held_out].astype("int32")
-    )
+    sets = {name: on_device(images) for name, images in evaluation_sets(dataset.images[held_out], config).items()}
+    labels = on_device(dataset.labels.astype("int32"))
+    held_out_labels = on_device(dataset.labels[held_out].astype("int32"))
     run_name = (config.dataset, config.network, config.augmentation, config.level, config.fold)
     steps.start(initial_weights)
     kernels = [_kernels(steps, first_layer)]
@@ -161,7 +156,8 @@ def train_run(
     progress(config, 0, {})
     for epoch in range(config.epochs):
         batches = epoch_batches(train_index, config.batch, random_stream(config.seed, "train", *run_name, epoch))
-        row = dict(zip(("train_loss", "train_acc"), steps.train(shard(epoch % config.copies), labels, batches)))
+        train_loss, train_acc = steps.train(shard(epoch % config.copies), labels, batches)
+        row = {"train_loss": train_loss, "train_acc": train_acc}
         for name, images in sets.items():
             loss, row[name] = steps.evaluate(images, held_out_labels)
             if name == "val_acc":
@@ -201,7 +197,7 @@ def train(
         data_path: the dataset's file.
         shard_path: takes a run and a copy's index, returns the shard's file.
         run_path: takes a run, returns its results file.
-        progress: see `Progress`.
+        progress: told of each epoch.
 
     Raises:
         FreeconvError: a file is missing, broken or from other parameters, or a batch is larger than the training

@@ -20,7 +20,7 @@ SHAPES = [
 
 def loop(inputs, kernel, bias, kernel_size, strides):
     """Return the output of a free convolution, one product at a time."""
-    batch, height, width, channels = inputs.shape
+    batch, height, width, _ = inputs.shape
     kernel_height, kernel_width = kernel_size
     rows = (height - kernel_height) // strides[0] + 1
     cols = (width - kernel_width) // strides[1] + 1

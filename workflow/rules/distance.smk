@@ -1,29 +1,4 @@
 # Phase distance: how far apart the kernels of a free network are, per epoch.
-def distance_runs(wildcards):
-    """Return the results of all folds."""
-    return [
-        layout.run_file(
-            wildcards.dataset,
-            wildcards.network,
-            wildcards.augmentation,
-            wildcards.level,
-            fold,
-        )
-        for fold in runs.held_out(PARAMS)
-    ]
-
-
-def distance_config(wildcards):
-    """Return the configuration of traces, as JSON."""
-    return runs.distance_config(
-        PARAMS,
-        wildcards.dataset,
-        wildcards.network,
-        wildcards.augmentation,
-        float(wildcards.level),
-    ).text()
-
-
 rule all_distance:
     input:
         runs.distance_files(PARAMS),

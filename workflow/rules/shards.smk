@@ -4,17 +4,6 @@ rule all_shards:
         runs.shard_files(PARAMS),
 
 
-def shard_config(wildcards):
-    """Return the configuration of a shard, as JSON."""
-    return runs.shard_config(
-        PARAMS,
-        wildcards.dataset,
-        wildcards.augmentation,
-        float(wildcards.level),
-        int(wildcards.copy_index),
-    ).text()
-
-
 rule shard:
     input:
         layout.data_file("{dataset}"),

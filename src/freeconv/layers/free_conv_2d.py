@@ -100,7 +100,7 @@ class FreeConv2D(keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.batch_axis = batch_axis
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Sequence[Any]) -> None:
         """Create the weights for inputs of `input_shape` (see the class's input shape)."""
         rows, cols = self.grid(input_shape)
         channels = input_shape[-1]
@@ -148,9 +148,10 @@ class FreeConv2D(keras.layers.Layer):
         return ops.transpose(outputs, (2, 0, 1, 3)) if self.batch_axis == 0 else outputs
 
     def _receptive_fields(self, inputs: Any, rows: int, cols: int) -> Any:
-        """Return what each position sees, (rows, cols, batch, kh · kw · channels), from (height, width, batch, channels).
+        """Return what each position sees, (rows, cols, batch, kh · kw · channels).
 
-        One strided slice per place in the kernel: `ops.image.extract_patches` would multiply by an identity kernel.
+        Inputs are (height, width, batch, channels). One strided slice per place in the kernel:
+        `ops.image.extract_patches` would multiply by an identity kernel.
         """
         kernel_height, kernel_width = self.kernel_size
         stride_height, stride_width = self.strides
@@ -166,7 +167,7 @@ class FreeConv2D(keras.layers.Layer):
             axis=-1,
         )
 
-    def grid(self, input_shape: Sequence[int | None], batch_axis: int | None = None) -> tuple[int, int]:
+    def grid(self, input_shape: Sequence[Any], batch_axis: int | None = None) -> tuple[int, int]:
         """Return the numbers of output positions (rows, cols) for inputs of `input_shape`.
 
         Raises:
