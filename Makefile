@@ -29,7 +29,7 @@ lint: setup ## style, types, Snakemake's lint
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile workflow
-	snakemake --lint
+	pytest --durations=0 tests/workflow/test_lint.py
 
 docs: setup ## write the generated reference pages
 	freeconv params --write-docs

@@ -60,7 +60,12 @@ def write_run(run, epochs: int, arrays=None, config=None, grid=GRID) -> None:
     grid = grid if run.network == "fcn" else (1, 1)
     write_h5(
         layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
-        {**history(run, epochs), "kernels": kernels(run, epochs, grid), **(arrays or {})},
+        {
+            **history(run, epochs),
+            "kernels": kernels(run, epochs, grid),
+            "kernel_epochs": np.arange(epochs + 1),
+            **(arrays or {}),
+        },
         {
             "config": run.dump() if config is None else config,
             "grid": list(grid),

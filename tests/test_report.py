@@ -103,8 +103,7 @@ def test_bold_is_the_highest_of_each_column(made, tree):
         assert table.networks == ["CNN", "FCN"]
         for column in range(2 * len(table.metrics)):
             values = [float(row[column]) for row in table.values]
-            (best,) = [row for row, marks in enumerate(table.bests) if marks[column]]
-            assert values[best] == max(values)
+            assert [marks[column] for marks in table.bests] == [value == max(values) for value in values]
     first, _ = accuracy_tables(made[1], "translate", tree["translate"])
     expected = tree["translate"]["0.2"]["fcn"]["val_acc"]
     assert first.values[1][3] == f"{expected:.4f}"

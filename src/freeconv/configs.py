@@ -115,6 +115,7 @@ class TrainSettings(Config):
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     initializer: Initializer
+    kernels_every: Annotated[int, Field(ge=1)]
     evaluate: EvaluateConfig
 
 

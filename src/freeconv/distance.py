@@ -1,6 +1,5 @@
 """Distances between the kernels of a free layer: do they come to share their weights by themselves?"""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from freeconv.configs import DistanceConfig, Measure, check_config
 from freeconv.errors import FreeconvError
-from freeconv.storage import read_h5
+from freeconv.storage import read_h5, write_text
 
 TRACE_COLUMNS = (
     "dataset",
@@ -139,20 +138,13 @@ def _trace(config: DistanceConfig, fold: int, run_path: str | Path) -> pd.DataFr
     distances = np.array([[kernel_distance(k, (rows, columns), *pair) for pair in compared] for k in snapshots])
     frames = [
         pd.DataFrame(
-            {"radius": radius, "measure": measure, "epoch": np.arange(len(snapshots)), "distance": distances[:, column]}
+            {
+                "radius": radius,
+                "measure": measure,
+                "epoch": arrays["kernel_epochs"],
+                "distance": distances[:, column],
+            }
         )
         for column, (radius, measure) in enumerate(compared)
     ]
     return pd.concat(frames).assign(**asked, layer=attributes["layer"])[list(TRACE_COLUMNS)]
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all: under a temporary name, then renamed. Missing folders are made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__, layout, runs
 from freeconv.configs import Augmentation
-from freeconv.distance import write_text
 from freeconv.errors import FreeconvError
 from freeconv.figures import read_table
 from freeconv.params import Params
+from freeconv.storage import write_text
 from freeconv.tables import distance_key
 
 METRIC_TITLES = {
@@ -259,18 +259,19 @@ def accuracy_tables(params: Params, augmentation: Augmentation, levels: Tree) ->
     tables = []
     for caption, metrics in TABLES.items():
         columns = [
-            [_number(levels[text][network][metric]) for text in texts]
+            [f"{_number(levels[text][network][metric]):.4f}" for text in texts]
             for metric in metrics
             for network in params.train.networks
         ]
-        marked = [[len(texts) > 1 and value == max(column) for value in column] for column in columns]
+        # by what is shown: of two equal numbers not one alone is bold
+        marked = [[len(texts) > 1 and text == max(column, key=float) for text in column] for column in columns]
         tables.append(
             Table(
                 caption=caption,
                 metrics=[METRIC_TITLES[metric] for metric in metrics],
                 networks=[network.upper() for network in params.train.networks],
                 levels=texts,
-                values=[[f"{value:.4f}" for value in row] for row in zip(*columns, strict=True)],
+                values=[list(row) for row in zip(*columns, strict=True)],
                 bests=[list(row) for row in zip(*marked, strict=True)],
             )
         )

@@ -64,7 +64,7 @@ def train_config(
 ) -> TrainConfig:
     """Return the configuration of the job that trains some levels and folds of one network."""
     train = params.train
-    settings = {key: getattr(train, key) for key in ("epochs", "patience", "batch", "learning_rate")}
+    settings = {key: getattr(train, key) for key in ("epochs", "patience", "batch", "learning_rate", "kernels_every")}
     if override := train.overrides.get(dataset):
         settings |= override.model_dump(exclude_none=True)
     return TrainConfig(

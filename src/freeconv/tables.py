@@ -12,10 +12,10 @@ from scipy import stats
 
 from freeconv import layout, runs
 from freeconv.configs import METRICS, Augmentation, Measure, Network, RunConfig, check_config
-from freeconv.distance import TRACE_COLUMNS, write_text
+from freeconv.distance import TRACE_COLUMNS
 from freeconv.errors import FreeconvError
 from freeconv.params import Aggregate, Params
-from freeconv.storage import read_h5
+from freeconv.storage import read_h5, write_text
 
 CONFIDENCE = 0.95
 PLOTTED_METRICS = ("val_acc", "translate_acc")

@@ -47,13 +47,15 @@ class Result(NamedTuple):
 
     Attributes:
         history: name (see `HISTORY`) to float32 of shape (epochs,).
-        kernels: (epochs + 1, positions, kh · kw · channels, filters) float32, the first layer's kernels before
-            training and after each epoch; a convolution has one position.
+        kernels: (snapshots, positions, kh · kw · channels, filters) float32, the first layer's kernels; a convolution
+            has one position.
+        kernel_epochs: (snapshots,) int64, the epochs after which they were taken, 0 before training.
         seconds: wall time.
     """
 
     history: dict[str, np.ndarray]
     kernels: np.ndarray
+    kernel_epochs: np.ndarray
     seconds: float
 
 
@@ -150,7 +152,7 @@ def train_run(
     held_out_labels = on_device(dataset.labels[held_out].astype("int32"))
     run_name = (config.dataset, config.network, config.augmentation, config.level, config.fold)
     steps.start(initial_weights)
-    kernels = [_kernels(steps, first_layer)]
+    kernels = {0: _kernels(steps, first_layer)}
     history: dict[str, list[float]] = {name: [] for name in HISTORY}
     best_epoch = 0
     progress(config, 0, {})
@@ -164,15 +166,18 @@ def train_run(
                 row["val_loss"] = loss
         for name in HISTORY:
             history[name].append(row[name])
-        kernels.append(_kernels(steps, first_layer))
+        if (epoch + 1) % config.kernels_every == 0:
+            kernels[epoch + 1] = _kernels(steps, first_layer)
         progress(config, epoch + 1, row)
         if row["val_acc"] > max(history["val_acc"][:-1], default=-1.0):
             best_epoch = epoch
         if epoch - best_epoch >= config.patience:
             break
+    kernels[len(history["val_acc"])] = _kernels(steps, first_layer)
     return Result(
         {name: np.array(values, "float32") for name, values in history.items()},
-        np.stack(kernels),
+        np.stack(list(kernels.values())),
+        np.array(list(kernels), "int64"),
         time.perf_counter() - begin,
     )
 
@@ -220,7 +225,11 @@ def train(
         result = train_run(run, steps, initial.get_weights(), first_layer.name, dataset, shard, progress)
         write_h5(
             run_path(run),
-            {**{f"history/{name}": values for name, values in result.history.items()}, "kernels": result.kernels},
+            {
+                **{f"history/{name}": values for name, values in result.history.items()},
+                "kernels": result.kernels,
+                "kernel_epochs": result.kernel_epochs,
+            },
             {
                 "config": run.dump(),
                 "weights_seed": seed,

@@ -1,4 +1,4 @@
-"""Snakemake's own lint finds nothing, but that rules name no conda environment: requirements.lock is the environment."""
+"""Snakemake's lint complains of nothing but rules without a conda environment: requirements.lock is the environment."""
 
 import re
 import subprocess
