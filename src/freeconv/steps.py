@@ -64,7 +64,7 @@ def compile_steps(model: keras.Model, learning_rate: float) -> Steps:
         model.set_weights(weights)
         for variable in optimizer.variables:
             if variable is not optimizer.learning_rate:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
         sync(start=True)
 
     def train(images: Any, labels: Any, index: np.ndarray) -> tuple[float, float]:
