@@ -1,0 +1,85 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeconv.params import load_params
+
+ROOT = Path(__file__).parent.parent
+
+
+def freeconv(*arguments, cwd):
+    return subprocess.run(
+        [Path(sys.executable).with_name("freeconv"), *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_runs_prints_the_grid(tmp_path):
+    smoke = str(ROOT / "params/smoke.yaml")
+    table = freeconv("runs", "--params", smoke, cwd=tmp_path)
+    assert table.returncode == 0
+    assert table.stdout.rstrip().endswith("8 runs")
+    files = freeconv("runs", "--params", smoke, "--format", "files", cwd=tmp_path).stdout.split()
+    assert len(files) == 8
+    lines = freeconv("runs", "--params", smoke, "--format", "json", cwd=tmp_path).stdout.splitlines()
+    assert {json.loads(line)["network"] for line in lines} == {"cnn", "fcn"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("runs", "--params", "none.yaml"), "none.yaml: expected a parameter file"),
+        (("fetch", "unknown"), "unknown"),
+        (("shard", "{}"), "configuration of ShardConfig: dataset: expected a value, received none"),
+        (("shard", "nothing.json"), "expected JSON or the path of a JSON file, received 'nothing.json'"),
+        (("train", '{"a": 1, "x'), "configuration of TrainConfig"),
+        (("tables", "{}"), "results/train/mnist-5k/cnn/none/0/fold-0.h5"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_exit_code_1(tmp_path, arguments, message):
+    done = freeconv(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("freeconv: error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_params_checks_a_file(tmp_path):
+    (tmp_path / "params.yaml").write_text("aug: {translate: 2}")
+    done = freeconv("params", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "aug.translate.0: expected less than 1, received 2" in done.stderr
+    assert freeconv("params", str(ROOT / "params.yaml"), cwd=tmp_path).returncode == 0
+
+
+def test_docs_are_written(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "workflow/schemas").mkdir(parents=True)
+    assert freeconv("params", str(ROOT / "params.yaml"), "--write-docs", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "docs/params.md").read_text() == (ROOT / "docs/params.md").read_text()
+
+
+def test_planning_and_help_do_not_import_what_is_slow():
+    code = "import sys, freeconv.cli, freeconv.runs, freeconv.fetch; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"keras", "tensorflow", "jax", "pandas", "matplotlib", "cv2", "snakemake", "dvc"} & set(loaded)
+
+
+def test_training_needs_neither_snakemake_nor_dvc_nor_tensorflow():
+    code = (
+        "import sys\n"
+        "for name in ('snakemake', 'dvc', 'tensorflow', 'hdf5plugin'): sys.modules[name] = None\n"
+        "import freeconv.train, freeconv.runs, freeconv.cli"
+    )
+    subprocess.run([sys.executable, "-c", code], env={"KERAS_BACKEND": "jax", "PATH": ""}, check=True)
+
+
+def test_the_default_parameters_are_the_readmes_demo():
+    params = load_params(ROOT / "params.yaml")
+    assert {0, 0.2, 0.4} <= set(params.aug.translate)
+    assert params.train.networks == ["cnn", "fcn"]
+    assert params.train.folds == 5
+    assert params.train.held_out is None

@@ -1,0 +1,43 @@
+import io
+
+from rich.console import Console
+
+from freeconv import runs
+from freeconv.params import check_params
+from freeconv.progress import training_progress
+
+ROW = {"train_loss": 0.5, "train_acc": 0.75, "val_acc": 0.5, "translate_acc": 0.25}
+
+
+def job():
+    params = check_params({"train": {"epochs": 2}})
+    return runs.train_config(params, "mnist-5k", "fcn", "translate", [0.2], [0, 1])
+
+
+def shown(terminal: bool) -> str:
+    output = io.StringIO()
+    with training_progress(job(), Console(file=output, force_terminal=terminal, width=200)) as show:
+        for run in job().runs():
+            show(run, 0, {})
+            for epoch in (1, 2):
+                show(run, epoch, ROW)
+    return output.getvalue()
+
+
+def test_a_log_has_one_plain_line_per_epoch():
+    lines = shown(terminal=False).splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith(
+        "mnist-5k fcn translate 0.2 fold 0: epoch 1/2, train_loss 0.5000, train_acc 0.7500, val_acc 0.5000, "
+        "translate_acc 0.2500, at most "
+    )
+    assert lines[-1].startswith("mnist-5k fcn translate 0.2 fold 1: epoch 2/2")
+    assert lines[-1].endswith("at most 0:00:00 left")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_terminal_shows_a_bar_that_ends_full():
+    output = shown(terminal=True)
+    assert "━" in output
+    assert "4/4" in output
+    assert "val_acc 0.5000" in output

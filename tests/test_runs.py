@@ -1,0 +1,77 @@
+from freeconv import layout, runs
+from freeconv.params import check_params
+
+
+def test_the_default_grid():
+    params = check_params({})
+    grid = list(runs.runs(params))
+    assert len(grid) == 2 * 3 * 5
+    assert len({(run.network, run.augmentation, run.level, run.fold) for run in grid}) == 30
+    assert len(set(runs.run_files(params))) == 30
+    assert {(run.augmentation, run.level) for run in grid} == {("none", 0.0), ("translate", 0.2), ("translate", 0.4)}
+
+
+def test_level_0_is_trained_once_for_all_augmentations():
+    params = check_params({"aug": {"translate": [0, 0.1], "rotate": [0, 0.1], "noise": 0, "edge_noise": 0.3}})
+    assert runs.trained_levels(params) == {"none": [0.0], "translate": [0.1], "rotate": [0.1], "edge_noise": [0.3]}
+    assert runs.augmentations(params) == ["translate", "rotate", "noise", "edge_noise"]
+    assert sum(run.level == 0 for run in runs.runs(params)) == 2 * 5
+
+
+def test_level_0_is_not_trained_unless_asked_for():
+    assert runs.trained_levels(check_params({"aug": {"translate": 0.4}})) == {"translate": [0.4]}
+
+
+def test_without_augmentations_the_plain_networks_are_trained():
+    params = check_params({"aug": {"translate": []}})
+    assert runs.augmentations(params) == ["none"]
+    assert runs.trained_levels(params) == {"none": [0.0]}
+
+
+def test_held_out_folds_are_a_choice():
+    params = check_params({"train": {"held_out": [1, 3], "networks": ["fcn"]}, "aug": {"translate": 0.2}})
+    assert [run.fold for run in runs.runs(params)] == [1, 3]
+    assert {run.folds for run in runs.runs(params)} == {5}
+
+
+def test_overrides_are_for_their_dataset():
+    params = check_params(
+        {"data": {"datasets": ["mnist", "cifar10"]}, "train": {"overrides": {"cifar10": {"epochs": 7, "batch": 3}}}}
+    )
+    found = {run.dataset: (run.epochs, run.batch, run.learning_rate) for run in runs.runs(params)}
+    assert found == {"mnist": (10, 256, 0.001), "cifar10": (7, 3, 0.001)}
+
+
+def test_folds_share_shards_and_nothing_random_has_one_copy():
+    params = check_params({"aug": {"translate": [0, 0.2], "copies": 3}})
+    assert runs.shard_files(params) == [
+        "results/shards/mnist-5k/none/0/copy-0.h5",
+        *(f"results/shards/mnist-5k/translate/0.2/copy-{number}.h5" for number in range(3)),
+    ]
+    shards = {run.shard(0) for run in runs.runs(params)}
+    assert len(shards) == 2
+    assert {run.copies for run in runs.runs(params) if run.level == 0} == {1}
+    assert {runs.shard_config(params, "mnist-5k", "translate", 0.2, 0)} < shards
+
+
+def test_what_does_not_concern_a_run_is_not_in_its_configuration():
+    texts = {run.text() for run in runs.runs(check_params({}))}
+    changes = {
+        "report": {"aggregate": "final"},
+        "distance": {"radii": [2]},
+        "shards": {"compression": "gzip"},
+        "aug": {"translate": [0, 0.2, 0.4, 0.6]},
+    }
+    for section, values in changes.items():
+        assert texts <= {run.text() for run in runs.runs(check_params({section: values}))}, section
+
+
+def test_only_free_networks_have_traces():
+    assert runs.distance_files(check_params({"train": {"networks": ["cnn"]}})) == []
+    assert runs.distance_files(check_params({"aug": {"translate": 0.25}})) == [
+        "results/distance/mnist-5k/fcn/translate/0.25.csv"
+    ]
+
+
+def test_levels_in_file_names():
+    assert [layout.level_text(level) for level in (0.0, 0.1, 0.99, 0.30000000000000004)] == ["0", "0.1", "0.99", "0.3"]

@@ -1,0 +1,244 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold
+
+from freeconv import layout, train
+from freeconv.augment import edge_noise, noise, rotate, translate
+from freeconv.configs import METRICS, TrainConfig
+from freeconv.errors import FreeconvError
+from freeconv.shard import make_shard
+from freeconv.steps import Steps
+from freeconv.storage import read_h5, write_h5
+from freeconv.train import epoch_batches, evaluation_sets, fold_index, read_dataset, train_run
+
+COUNT = 61
+
+
+def config(**other) -> TrainConfig:
+    values = {
+        "dataset": "tiny",
+        "network": "fcn",
+        "copies": 2,
+        "folds": 3,
+        "seed": 0,
+        "epochs": 3,
+        "patience": 50,
+        "batch": 10,
+        "learning_rate": 0.001,
+        "initializer": "glorot-authors",
+        "kernels_every": 1,
+        "evaluate": {"translate": 0.25, "rotate": 45.0, "noise": 0.15, "edge_noise": 0.15},
+        "augmentation": "translate",
+        "levels": [0.2, 0.4],
+        "fold_indices": [0, 2],
+    }
+    return TrainConfig.model_validate({**values, **other})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with a small dataset, easy to learn, and its shards."""
+    folder = tmp_path_factory.mktemp("train")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, COUNT)
+    images = rng.integers(0, 60, (COUNT, 16, 16, 1), dtype="uint8")
+    for image, label in zip(images, labels, strict=True):
+        image[4:12, 3 + 3 * label : 6 + 3 * label] = 255
+    write_h5(folder / layout.data_file("tiny"), {"images": images, "labels": labels}, {"dataset": "tiny"})
+    for run in config(fold_indices=[0]).runs():
+        for copy_index in range(2):
+            make_shard(run.shard(copy_index), folder / layout.data_file("tiny"), shard_path(folder)(run, copy_index))
+    return folder
+
+
+def shard_path(folder):
+    return lambda run, copy_index: folder / layout.shard_file(run.dataset, run.augmentation, run.level, copy_index)
+
+
+def run_path(folder):
+    return lambda run: folder / layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
+
+
+def trained(folder, target, **other):
+    """Train a job and return its files' content, by level and fold."""
+    job = config(**other)
+    train.train(job, folder / layout.data_file("tiny"), shard_path(folder), run_path(target), lambda *_: None)
+    return {(run.level, run.fold): read_h5(run_path(target)(run)) for run in job.runs()}
+
+
+@pytest.fixture(scope="module")
+def results(folder, tmp_path_factory):
+    return trained(folder, tmp_path_factory.mktemp("results"))
+
+
+def test_a_run_stores_what_it_learned_and_what_made_it(results, folder):
+    assert set(results) == {(0.2, 0), (0.2, 2), (0.4, 0), (0.4, 2)}
+    arrays, attributes = results[0.4, 2]
+    assert set(arrays) == {
+        *(f"history/{name}" for name in ("train_loss", "val_loss", *METRICS)),
+        "kernels",
+        "kernel_epochs",
+    }
+    for metric in METRICS:
+        assert arrays[f"history/{metric}"].shape == (3,)
+        assert (arrays[f"history/{metric}"] >= 0).all()
+        assert (arrays[f"history/{metric}"] <= 1).all()
+    assert arrays["kernels"].shape == (4, 49, 9, 32)
+    assert arrays["kernels"].dtype == "float32"
+    assert list(arrays["kernel_epochs"]) == [0, 1, 2, 3]
+    assert all((a != b).any() for a, b in zip(arrays["kernels"], arrays["kernels"][1:], strict=False))
+    run = list(config().runs())[-1]
+    assert attributes["config"] == json.loads(run.text())
+    assert attributes["grid"] == [7, 7]
+    assert attributes["layer"] == "free_1"
+    assert attributes["seconds"] > 0
+    assert attributes["device"]
+    assert attributes["data_sha256"] == read_h5(folder / layout.data_file("tiny"))[1]["content_sha256"]
+    assert {"freeconv", "keras", "numpy", "python"} < set(attributes["versions"])
+
+
+def test_it_learns(results):
+    losses = results[0.2, 0][0]["history/train_loss"]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_runs_differ_by_level_and_fold(results):
+    starts = [arrays["kernels"][0] for arrays, _ in results.values()]
+    assert all((a != b).any() for number, a in enumerate(starts) for b in starts[:number])
+
+
+def test_runs_are_the_same_alone_and_in_company(results, folder, tmp_path):
+    """Equal numbers from equal seeds, whatever else the job trains and in which order."""
+    alone = trained(folder, tmp_path, levels=[0.4], fold_indices=[2])
+    for name, array in alone[0.4, 2][0].items():
+        np.testing.assert_array_equal(array, results[0.4, 2][0][name], err_msg=name)
+
+
+def test_another_seed_gives_other_numbers(folder, tmp_path):
+    for run in config(seed=1, fold_indices=[0]).runs():
+        for copy_index in range(2):
+            make_shard(run.shard(copy_index), folder / layout.data_file("tiny"), shard_path(tmp_path)(run, copy_index))
+    job = config(seed=1, levels=[0.2], fold_indices=[0], epochs=1)
+    train.train(job, folder / layout.data_file("tiny"), shard_path(tmp_path), run_path(tmp_path), lambda *_: None)
+    arrays, _ = read_h5(run_path(tmp_path)(next(job.runs())))
+    first = trained(folder, tmp_path / "seed-0", levels=[0.2], fold_indices=[0], epochs=1)[0.2, 0][0]
+    assert (arrays["kernels"][0] != first["kernels"][0]).any()
+
+
+def test_a_convolution_has_one_position(folder, tmp_path):
+    arrays, attributes = trained(
+        folder, tmp_path, network="cnn", levels=[0.2], fold_indices=[1], epochs=5, kernels_every=2
+    )[0.2, 1]
+    assert arrays["kernels"].shape == (4, 1, 9, 32)
+    assert list(arrays["kernel_epochs"]) == [0, 2, 4, 5]
+    assert attributes["grid"] == [1, 1]
+    assert attributes["layer"] == "conv_1"
+
+
+class Recorded:
+    """Steps that learn nothing, answer from a list and keep what they were asked."""
+
+    def __init__(self, accuracies):
+        self.accuracies = list(accuracies)
+        self.shards, self.batches, self.evaluated = [], [], []
+        self.steps = Steps(lambda weights: None, self.train, self.evaluate, lambda layer: [np.zeros((4, 2, 3))])
+
+    def train(self, images, labels, index):
+        self.shards.append(images)
+        self.batches.append(index)
+        return 1.0, 0.5
+
+    def evaluate(self, images, labels):
+        self.evaluated.append(images)
+        return 1.0, self.accuracies[(len(self.evaluated) - 1) // 6]
+
+
+def recorded_run(folder, accuracies, **other):
+    """Return what a run asked of its steps, and its result."""
+    run = next(config(**other).runs())
+    recorded = Recorded(accuracies)
+    dataset = read_dataset(folder / layout.data_file("tiny"))
+    result = train_run(run, recorded.steps, [], "free_1", dataset, lambda copy_index: copy_index, lambda *_: None)
+    return recorded, result
+
+
+def test_early_stopping_waits_patience_epochs_for_a_better_accuracy(folder):
+    accuracies = [0.1, 0.5, 0.5, 0.4, 0.3, 0.9]
+    _, result = recorded_run(folder, accuracies, epochs=6, patience=3)
+    # the best is epoch 2, an equal one is no better, and epochs 3 to 5 exhaust the patience
+    np.testing.assert_allclose(result.history["val_acc"], accuracies[:5])
+    assert list(result.kernel_epochs) == [0, 1, 2, 3, 4, 5]
+    assert len(recorded_run(folder, [0.5] * 6, epochs=6, patience=9)[1].history["val_acc"]) == 6
+
+
+def test_epochs_cycle_through_the_shards(folder):
+    recorded, _ = recorded_run(folder, [0.5] * 5, epochs=5)
+    assert recorded.shards == [0, 1, 0, 1, 0]
+
+
+def test_epochs_shuffle_and_never_see_the_held_out_fold(folder):
+    recorded, _ = recorded_run(folder, [0.5] * 2, epochs=2, fold_indices=[1])
+    train_index, held_out = fold_index(COUNT, 3, 1)
+    first, second = recorded.batches
+    assert first.shape == second.shape == (len(train_index) // 10, 10)
+    assert (first != second).any()
+    for batches in recorded.batches:
+        assert len(set(batches.flat)) == batches.size
+        assert not set(batches.flat) & set(held_out)
+
+
+@pytest.mark.parametrize(("images", "folds"), [(10, 5), (61, 3), (70000, 5), (7, 7)])
+def test_folds_are_those_of_scikit_learn(images, folds):
+    for fold, (train_index, held_out) in enumerate(KFold(folds).split(np.zeros(images))):
+        ours = fold_index(images, folds, fold)
+        np.testing.assert_array_equal(ours[0], train_index)
+        np.testing.assert_array_equal(ours[1], held_out)
+
+
+def test_an_epoch_leaves_out_the_incomplete_batch():
+    batches = epoch_batches(np.arange(100, 123), 5, np.random.default_rng(0))
+    assert batches.shape == (4, 5)
+    assert len(set(batches.flat)) == 20
+    assert set(batches.flat) <= set(range(100, 123))
+
+
+def test_evaluation_sets_are_the_augmentations(folder):
+    images = read_dataset(folder / layout.data_file("tiny")).images[:5]
+    run = next(config().runs())
+    sets = evaluation_sets(images, run)
+    assert list(sets) == ["val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc"]
+    scaled = images.astype("float32") / 255
+
+    def rng(name):
+        return train.random_stream(0, "evaluate", "tiny", 3, 0, name)
+
+    for name, expected in {
+        "val_acc": scaled,
+        "translate_acc": translate(scaled, 0.25, rng("translate")),
+        "rotate_acc": rotate(scaled, 45 / 360, rng("rotate")),
+        "noise_acc": noise(scaled, 0.15, rng("noise")),
+        "edge_noise_acc": edge_noise(scaled, 0.15, rng("edge_noise")),
+    }.items():
+        stored = sets[name] / np.float32(255) if sets[name].dtype == "uint8" else sets[name]
+        np.testing.assert_allclose(stored, expected, atol=0.002, err_msg=name)
+    np.testing.assert_array_equal(sets["swap_acc"][:, :8, 8:], images[:, 8:, :8])
+    # another network and level sees the same images, another fold others
+    other = evaluation_sets(images, run.model_copy(update={"network": "cnn", "level": 0.4}))
+    np.testing.assert_array_equal(other["noise_acc"], sets["noise_acc"])
+    assert (evaluation_sets(images, run.model_copy(update={"fold": 1}))["noise_acc"] != sets["noise_acc"]).any()
+
+
+def test_a_batch_larger_than_the_training_folds_is_refused(folder, tmp_path):
+    with pytest.raises(FreeconvError, match=r"train\.batch: expected at most the 40 images .* received 41"):
+        trained(folder, tmp_path, batch=41)
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_shard_of_other_parameters_is_refused(folder, tmp_path):
+    wrong = lambda run, copy_index: folder / layout.shard_file("tiny", "translate", 0.4, copy_index)  # noqa: E731
+    job = config(levels=[0.2], fold_indices=[0])
+    with pytest.raises(FreeconvError, match=r"expected level = 0\.2, received 0\.4"):
+        train.train(job, folder / layout.data_file("tiny"), wrong, run_path(tmp_path), lambda *_: None)
+    assert not list(tmp_path.rglob("*"))
