@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from freeconv import layout
+from freeconv import layout, runs
 from freeconv.errors import FreeconvError
-from freeconv.figures import draw_accuracy, draw_distance, draw_samples, figure_files, make_figures
+from freeconv.figures import draw_accuracy, draw_distance, draw_samples, make_figures
 from freeconv.tables import make_tables
 from study import small_params, write_runs, write_shards, write_study, write_traces
 
@@ -42,7 +42,7 @@ def labels(axes):
 def test_the_files_are_those_announced(made):
     folder, params = made
     written = {str(path.relative_to(folder)) for path in (folder / "reports/figures").iterdir()}
-    assert written == set(figure_files(params))
+    assert written == set(runs.figure_files(params))
     assert len(written) == 2 * 3 * 2
     for path in written:
         if path.endswith("png"):
@@ -59,7 +59,7 @@ def test_equal_figures_have_equal_bytes(made, tmp_path, monkeypatch):
     shutil.copytree("reports/tables", tmp_path / "tables")
     only = params.model_copy(update={"aug": params.aug.model_copy(update={"rotate": []})})
     make_figures(only, str(tmp_path))
-    for path in figure_files(only):
+    for path in runs.figure_files(only):
         assert (tmp_path / Path(path).relative_to("reports")).read_bytes() == Path(path).read_bytes(), path
 
 
@@ -166,7 +166,7 @@ def test_one_network_without_augmentation_and_one_epoch(project, network):
     make_tables(params)
     make_figures(params)
     written = {str(path) for path in Path("reports/figures").iterdir()}
-    assert written == set(figure_files(params))
+    assert written == set(runs.figure_files(params))
     assert any("distance" in path for path in written) == (network == "fcn")
 
 

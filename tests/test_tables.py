@@ -10,7 +10,7 @@ from scipy import stats
 from freeconv import layout, runs
 from freeconv.configs import METRICS
 from freeconv.errors import FreeconvError
-from freeconv.tables import distance, last_distance, make_tables, mean_and_interval, median, read_traces, table_files
+from freeconv.tables import distance, last_distance, make_tables, mean_and_interval, median, read_traces
 from study import history, medians_of, small_params, write_run, write_runs, write_traces
 
 
@@ -28,7 +28,7 @@ def test_the_files_are_those_announced(made):
     folder, _ = made
     written = [path for path in (folder / "reports").rglob("*") if path.is_file()]
     written = {str(path.relative_to(folder)) for path in written if "figures" not in path.parts}
-    assert written == {*table_files(), layout.report_file()}
+    assert written == {*layout.table_files(), layout.report_file()}
 
 
 def test_columns(made):
@@ -298,5 +298,5 @@ def test_tables_are_the_same_each_time(made, tmp_path, monkeypatch):
     folder, params = made
     monkeypatch.chdir(folder)
     make_tables(params, str(tmp_path))
-    for name in table_files(""):
+    for name in layout.table_files(""):
         assert (tmp_path / name.lstrip("/")).read_bytes() == (folder / f"reports{name}").read_bytes()

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from freeconv import layout, runs
-from freeconv.configs import Augmentation
+from freeconv.configs import Augmentation, check_config
 from freeconv.errors import FreeconvError
 from freeconv.params import Params
 from freeconv.storage import read_h5
@@ -49,13 +49,8 @@ STYLE = {
 }
 
 
-def figure_files(params: Params, folder: str = layout.REPORTS) -> list[str]:
-    """Return the paths of all figures that `make_figures` writes."""
-    return runs.figure_files(params, folder)
-
-
 def make_figures(params: Params, folder: str = layout.REPORTS) -> None:
-    """Draw all figures of a study, as PNG and SVG: the files of `figure_files(params, folder)`.
+    """Draw all figures of a study, as PNG and SVG: the files of `runs.figure_files`.
 
     Args:
         params: the study; its shards must be there, at the paths of `layout`.
@@ -73,7 +68,7 @@ def make_figures(params: Params, folder: str = layout.REPORTS) -> None:
             levels = params.levels(augmentation)
             with _style():
                 figures = {
-                    "samples": draw_samples(_samples(dataset, augmentation, levels), levels, augmentation),
+                    "samples": draw_samples(_samples(params, dataset, augmentation, levels), levels, augmentation),
                     "accuracy": draw_accuracy(_of(curves, dataset, augmentation), levels, augmentation),
                 }
                 if positions:
@@ -107,7 +102,7 @@ def _positions(study: pd.DataFrame, dataset: str) -> int:
     return int(positions.iloc[0]) if len(positions) else 0
 
 
-def _samples(dataset: str, augmentation: Augmentation, levels: list[float]) -> np.ndarray:
+def _samples(params: Params, dataset: str, augmentation: Augmentation, levels: list[float]) -> np.ndarray:
     """Read the same few images of different classes from the first shard of every level.
 
     Returns:
@@ -115,9 +110,12 @@ def _samples(dataset: str, augmentation: Augmentation, levels: list[float]) -> n
     """
     columns = []
     for level in levels:
-        path = layout.shard_file(dataset, runs.trained_as(augmentation, level), level, 0)
+        config = runs.shard_config(params, dataset, runs.trained_as(augmentation, level), level, 0)
+        path = layout.shard_file(dataset, config.augmentation, level, 0)
         # tells of a missing or foreign file, and registers the filter that reading the images needs
-        labels = read_h5(path, ["labels"])[0]["labels"]
+        arrays, attributes = read_h5(path, ["labels"])
+        check_config(path, attributes.get("config"), config.dump())
+        labels = arrays["labels"]
         chosen = np.sort(np.unique(labels, return_index=True)[1][:SAMPLE_ROWS])
         with h5py.File(path, "r") as file:
             columns.append(file["images"][chosen])  # these rows only: a shard can hold hundreds of megabytes

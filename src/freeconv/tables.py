@@ -21,11 +21,6 @@ CONFIDENCE = 0.95
 PLOTTED_METRICS = ("val_acc", "translate_acc")
 
 
-def table_files(folder: str = layout.REPORTS) -> list[str]:
-    """Return the paths of everything that `make_tables` writes, whatever the parameters."""
-    return layout.table_files(folder)
-
-
 class Cell(NamedTuple):
     """What one row of a table stands for: the runs of all folds."""
 
@@ -294,7 +289,7 @@ def distance_plot(last: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_tables(params: Params, folder: str = layout.REPORTS) -> None:
-    """Write all tables of a study: the files of `table_files(folder)`.
+    """Write all tables of a study: the files of `layout.table_files`.
 
     Numbers have 6 significant digits; rows follow the order of the parameters.
 

@@ -44,6 +44,8 @@ rule report:
     input:
         layout.table_files(),
         runs.figure_files(PARAMS),
+        # The page's template is code that a module's hash does not see.
+        template="src/freeconv/templates/report.html.j2",
     output:
         layout.report_file(),
     log:

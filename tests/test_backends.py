@@ -1,0 +1,23 @@
+"""What computes with Keras runs on JAX as it does on TensorFlow: the same tests, in a process with that backend."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the process with that backend")
+@pytest.mark.parametrize("tests", ["layers", "test_networks.py", "test_steps.py", "test_train.py"])
+def test_jax(tests):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", str(TESTS / tests)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]

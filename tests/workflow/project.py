@@ -1,0 +1,68 @@
+"""Copies of this project to run whole workflows in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = Path(sys.executable).parent
+
+
+def copy_project(folder: Path, **changes) -> Path:
+    """Copy the project's files as Git would clone them, with params/smoke.yaml, changed, as params.yaml.
+
+    Args:
+        folder: where to; must not exist.
+        changes: section to keys and values that replace those of the smoke study.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    write_params(folder, **changes)
+    return folder
+
+
+def write_params(folder: Path, **changes) -> None:
+    """Write params/smoke.yaml, changed, as the project's params.yaml."""
+    params = yaml.safe_load((ROOT / "params/smoke.yaml").read_text())
+    for section, values in changes.items():
+        params[section].update(values)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess:
+    """Run a command in a project with this environment's programs on the path; its output is one text."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("FREECONV_MIRROR", None)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def planned(folder: Path, *options: str) -> dict[str, int]:
+    """Return the jobs that `snakemake -n` plans: rule to number; empty if there is nothing to do."""
+    output = run("snakemake", "-n", *options, cwd=folder).stdout
+    if "Nothing to be done" in output:
+        return {}
+    lines = output.partition("Job stats:")[2].partition("total")[0].splitlines()
+    pairs = [line.split() for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()]
+    assert pairs, output
+    return {rule: int(number) for rule, number in pairs if rule != "all"}

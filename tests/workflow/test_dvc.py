@@ -1,0 +1,78 @@
+"""The whole pipeline through DVC, on the smoke study: repro, experiments, and a quiet second run."""
+
+import csv
+import json
+
+import pytest
+from project import copy_project, planned, run
+
+
+def git(*arguments, cwd):
+    done = run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Return a Git project in which `dvc repro` has made the smoke study."""
+    folder = copy_project(
+        tmp_path_factory.mktemp("dvc") / "project", train={"held_out": [0, 1], "fuse": ["fold"], "epochs": 1}
+    )
+    git("init", "-q", cwd=folder)
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "Start", cwd=folder)
+    done = run("dvc", "repro", cwd=folder)
+    assert done.returncode == 0, done.stdout[-5000:]
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "Run", cwd=folder)
+    return folder
+
+
+def is_quiet(folder):
+    assert "up to date" in run("dvc", "status", cwd=folder).stdout
+    assert planned(folder) == {}
+    return True
+
+
+def test_after_repro_both_are_quiet_and_git_is_clean(study):
+    assert is_quiet(study)
+    assert git("status", "--short", cwd=study) == ""
+
+
+def test_a_second_repro_does_nothing(study):
+    done = run("dvc", "repro", cwd=study)
+    assert done.stdout.count("didn't change, skipping") == 4
+    assert "Running stage" not in done.stdout
+
+
+def test_metrics_and_plots_are_declared(study):
+    shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=study).stdout)
+    metrics = shown[""]["data"]["reports/metrics.json"]["data"]
+    assert set(metrics["mnist-5k"]["translate"]) == {"0", "0.2"}
+    assert "distance_radius_1" in metrics["mnist-5k"]["translate"]["0.2"]["fcn"]
+    plots = run("dvc", "plots", "show", "--json", cwd=study).stdout
+    for title in ("validation accuracy", "translated validation accuracy", "kernel distance after training"):
+        assert title in plots
+    assert "failed" not in plots.lower()
+
+
+def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
+    done = run("dvc", "exp", "run", "-S", "aug.translate=0.2", cwd=study)
+    assert done.returncode == 0, done.stdout[-5000:]
+    # level 0.2 exists: nothing is drawn or trained again, and level 0 is no longer recorded
+    assert "rule shard" not in done.stdout
+    assert "rule train" not in done.stdout
+    with open(study / "reports/tables/accuracy.csv", newline="") as file:
+        assert {row["level"] for row in csv.DictReader(file)} == {"0.2"}
+    assert not (study / "results/train/mnist-5k/cnn/none").exists()
+    assert is_quiet(study)
+    difference = json.loads(run("dvc", "metrics", "diff", "--json", cwd=study).stdout)
+    assert "mnist-5k.translate.0.cnn.val_acc" in difference["reports/metrics.json"]
+
+
+def test_the_study_before_comes_back_from_the_cache(study):
+    git("checkout", "-q", ".", cwd=study)
+    assert run("dvc", "checkout", cwd=study).returncode == 0
+    assert is_quiet(study)
+    assert (study / "results/train/mnist-5k/cnn/none/0/fold-0.h5").exists()

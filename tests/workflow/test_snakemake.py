@@ -1,0 +1,193 @@
+"""The whole pipeline through Snakemake, on the smoke study."""
+
+import csv
+import math
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from project import copy_project, planned, run, write_params
+
+from freeconv import runs
+from freeconv.params import load_params
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Return a project in which the smoke study has been made; tests leave it up to date."""
+    folder = copy_project(tmp_path_factory.mktemp("snakemake") / "project")
+    done = run("snakemake", "--cores", "2", "--resources", "gpu=2", cwd=folder)
+    assert done.returncode == 0, done.stdout[-5000:]
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_everything_is_made(study):
+    params = load_params(study / "params.yaml")
+    for files in (runs.data_files, runs.shard_files, runs.run_files, runs.distance_files, runs.report_files):
+        for path in files(params):
+            assert (study / path).stat().st_size > 0, path
+    assert not list(study.rglob("*.tmp"))
+
+
+def test_tables_hold_every_cell(study):
+    accuracy = rows(study / "reports/tables/accuracy.csv")
+    assert list(accuracy[0]) == ["dataset", "augmentation", "level", "network", "metric", "median", "runs"]
+    assert Counter((row["level"], row["network"]) for row in accuracy) == {
+        (level, network): 7 for level in ("0", "0.2") for network in ("cnn", "fcn")
+    }
+    assert {row["runs"] for row in accuracy} == {"2"}
+    assert all(0 <= float(row["median"]) <= 1 for row in accuracy)
+
+
+def test_distances_start_at_the_distance_of_independent_kernels(study):
+    distance = rows(study / "reports/tables/distance.csv")
+    assert list(distance[0]) == ["dataset", "augmentation", "level", "layer", "radius", "measure", "epoch", "median"]
+    starts = [float(row["median"]) for row in distance if row["epoch"] == "0"]
+    assert len(starts) == 4
+    assert starts == pytest.approx([math.sqrt(2 / 169)] * 4, rel=0.01)
+
+
+def test_every_job_has_a_log_and_a_benchmark(study):
+    logs = {path.relative_to(study / "logs").with_suffix("") for path in (study / "logs").rglob("*.log")}
+    benchmarks = {path.relative_to(study / "logs").with_suffix("") for path in (study / "logs").rglob("*.tsv")}
+    assert logs == benchmarks
+    assert len(logs) == 13
+    text = (study / "logs/train/mnist-5k/fcn/translate.log").read_text()
+    assert re.search(r"mnist-5k fcn translate 0\.2 fold 3: epoch 2/2, train_loss [\d.]+.*at most 0:00:00 left", text)
+
+
+def test_a_second_run_does_nothing(study):
+    assert planned(study) == {}
+
+
+def test_touched_files_are_not_made_again(study):
+    for name in ("data/mnist-5k.h5", "results/shards/mnist-5k/translate/0.2/copy-0.h5"):
+        os.utime(study / name)
+    assert planned(study) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"report": {"aggregate": "final"}}, {"tables", "figures", "report"}),
+        ({"distance": {"radii": [2]}}, {"distance", "tables", "figures", "report"}),
+        ({"train": {"networks": ["cnn"]}}, {"tables", "figures", "report"}),
+        ({"evaluate": {"noise": 0.2}}, {"train_none", "train_translate", "distance", "tables", "figures", "report"}),
+        ({"shards": {"compression": "gzip"}}, None),
+        ({"data": {"mirror": "/somewhere"}}, {"tables", "figures", "report"}),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_changed_parameter_makes_its_dependents_again(study, changes, expected):
+    write_params(study, **changes)
+    try:
+        jobs = set(planned(study))
+    finally:
+        write_params(study)
+    assert jobs == expected if expected else {"shard", "train_none", "train_translate"} <= jobs
+    assert planned(study) == {}
+
+
+def test_another_level_trains_only_what_is_missing(study):
+    write_params(study, aug={"translate": [0, 0.2, 0.3]}, train={"fuse": ["fold", "level"]})
+    try:
+        jobs = planned(study)
+    finally:
+        write_params(study)
+    # level 0 stays; with levels fused, the job of all translations is one
+    assert jobs["shard"] == 2
+    assert "train_none" not in jobs
+    assert jobs["train_translate"] == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("report", {"report"}),
+        ("figures", {"figures", "report"}),
+        ("distance", {"distance", "tables", "figures", "report"}),
+        ("layers/free_conv_2d", {"train_none", "train_translate", "distance", "tables", "figures", "report"}),
+    ],
+)
+def test_changed_code_makes_its_dependents_again_and_a_comment_nothing(study, module, expected, tmp_path):
+    # Snakemake runs the installed package; a copy of it, first on the path, stands for an edited one.
+    source = study / "src/freeconv" / f"{module}.py"
+    before = source.read_text()
+    environment = {"PYTHONPATH": str(study / "src")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, *next(iter(environment.items())))
+        try:
+            source.write_text(before + "\n# a comment\n")
+            assert planned(study) == {}
+            source.write_text(before + "\nCHANGED = 1\n")
+            assert set(planned(study)) == expected
+        finally:
+            source.write_text(before)
+        assert planned(study) == {}
+
+
+@pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]], ids=str)
+def test_fuse_decides_how_many_jobs_train(tmp_path, fuse):
+    folder = copy_project(tmp_path / "project", train={"fuse": fuse}, aug={"translate": [0, 0.2, 0.4]})
+    jobs = planned(folder)
+    networks, levels, folds = 2, 2, 2
+    expected = networks * (1 if "level" in fuse else levels) * (1 if "fold" in fuse else folds)
+    assert jobs["train_translate"] == expected
+    assert jobs["train_none"] == networks * (1 if "fold" in fuse else folds)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("aug", {"translate": [0, 1.5]}, "aug.translate.1: expected less than 1, received 1.5"),
+        ("train", {"epoch": 3}, "train.epoch: unknown key"),
+        ("train", {"batch": "many"}, "train.batch: expected a valid integer, received 'many'"),
+        ("data", {"folders": {"mine": "no/such/folder"}, "datasets": ["mine"]}, "data.folders.mine: expected a folder"),
+    ],
+)
+def test_a_wrong_parameter_ends_everything_in_one_line(tmp_path, section, values, message):
+    folder = copy_project(tmp_path / "project", **{section: values})
+    done = run("snakemake", cwd=folder)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("freeconv: error:")]
+    assert message in line
+    assert "Traceback" not in done.stdout
+    assert not (folder / "data").exists()
+    assert not (folder / "results").exists()
+
+
+def test_a_failed_job_shows_its_one_line_and_leaves_nothing(tmp_path):
+    folder = copy_project(tmp_path / "project", train={"batch": 4001, "held_out": [0], "networks": ["cnn"]})
+    done = run("snakemake", cwd=folder)
+    assert done.returncode == 1
+    assert (
+        "train.batch: expected at most the 4000 images of the training folds of mnist-5k, received 4001" in done.stdout
+    )
+    assert not list((folder / "results").rglob("fold-*"))
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_a_damaged_shard_is_named_and_not_used(study):
+    shard = study / "results/shards/mnist-5k/translate/0.2/copy-1.h5"
+    whole = shard.read_bytes()
+    try:
+        shard.write_bytes(whole[: len(whole) // 2])
+        done = run("freeconv", "figures", str(study / "params.yaml"), cwd=study)
+        assert done.returncode == 0, "copy 1 is not in the figures"
+        first = shard.with_name("copy-0.h5")
+        kept = first.read_bytes()
+        first.write_bytes(whole)
+        done = run("freeconv", "figures", str(study / "params.yaml"), cwd=study)
+        assert done.returncode == 1
+        assert "copy-0.h5: expected copy_index = 0, received 1" in done.stdout
+        first.write_bytes(kept)
+    finally:
+        shard.write_bytes(whole)
+    assert planned(study) == {}
