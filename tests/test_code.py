@@ -64,7 +64,7 @@ def test_a_text_that_is_no_docstring_matters(source):
 
 def test_training_depends_on_the_layer_but_not_on_the_report():
     files = set(imported_files("freeconv.train"))
-    assert {"freeconv.layers.free_conv_2d", "freeconv.networks", "freeconv.steps", "freeconv.augment"} < files
+    assert {"freeconv.layers.free_conv_2d", "freeconv.networks", "freeconv.replicas", "freeconv.augment"} < files
     assert not {"freeconv.params", "freeconv.report", "freeconv.tables", "freeconv.fetch", "freeconv.cli"} & files
 
 

@@ -18,9 +18,9 @@ def shown(terminal: bool) -> str:
     output = io.StringIO()
     with training_progress(job(), Console(file=output, force_terminal=terminal, width=200)) as show:
         for run in job().runs():
-            show(run, 0, {})
+            show(run, 0, {}, False)
             for epoch in (1, 2):
-                show(run, epoch, ROW)
+                show(run, epoch, ROW, epoch == 2)
     return output.getvalue()
 
 
@@ -36,7 +36,8 @@ def test_a_log_has_one_plain_line_per_epoch():
     assert "\x1b" not in "".join(lines)
 
 
-def test_a_terminal_shows_a_bar_that_ends_full():
+def test_a_terminal_shows_a_bar_that_ends_full(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
     output = shown(terminal=True)
     assert "━" in output
     assert "4/4" in output

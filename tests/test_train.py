@@ -8,10 +8,12 @@ from freeconv import layout, train
 from freeconv.augment import edge_noise, noise, rotate, translate
 from freeconv.configs import METRICS, TrainConfig
 from freeconv.errors import FreeconvError
+from freeconv.evaluate import evaluation_sets
+from freeconv.replicas import Replicas
 from freeconv.shard import make_shard
-from freeconv.steps import Steps
 from freeconv.storage import read_h5, write_h5
-from freeconv.train import epoch_batches, evaluation_sets, fold_index, read_dataset, train_run
+from freeconv.streams import random_stream
+from freeconv.train import epoch_batches, fold_index, read_dataset, stacks, train_stack
 
 COUNT = 61
 
@@ -61,10 +63,10 @@ def run_path(folder):
     return lambda run: folder / layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
 
 
-def trained(folder, target, **other):
+def trained(folder, target, stack="off", **other):
     """Train a job and return its files' content, by level and fold."""
     job = config(**other)
-    train.train(job, folder / layout.data_file("tiny"), shard_path(folder), run_path(target), lambda *_: None)
+    train.train(job, folder / layout.data_file("tiny"), shard_path(folder), run_path(target), lambda *_: None, stack)
     return {(run.level, run.fold): read_h5(run_path(target)(run)) for run in job.runs()}
 
 
@@ -138,55 +140,115 @@ def test_a_convolution_has_one_position(folder, tmp_path):
 
 
 class Recorded:
-    """Steps that learn nothing, answer from a list and keep what they were asked."""
+    """A stack that learns nothing, answers from lists and keeps what it was asked.
+
+    Args:
+        accuracies: per run of the first stack, the clean accuracies of its epochs.
+    """
 
     def __init__(self, accuracies):
-        self.accuracies = list(accuracies)
-        self.shards, self.batches, self.evaluated = [], [], []
-        self.steps = Steps(lambda weights: None, self.train, self.evaluate, lambda layer: [np.zeros((4, 2, 3))])
+        self.accuracies = np.array(accuracies)
+        self.shards, self.batches, self.sizes, self.epoch = [], [], [], -1
+        self.members = list(range(len(accuracies)))
+
+    def stack(self):
+        return Replicas(self.train, self.evaluate, self.weights, self.keep)
 
     def train(self, images, labels, index):
+        self.epoch += 1
         self.shards.append(images)
         self.batches.append(index)
-        return 1.0, 0.5
+        self.sizes.append(len(self.members))
+        return np.ones(len(self.members)), np.full(len(self.members), 0.5)
 
-    def evaluate(self, images, labels):
-        self.evaluated.append(images)
-        return 1.0, self.accuracies[(len(self.evaluated) - 1) // 6]
+    def evaluate(self, images, labels, index):
+        assert len(index) == len(self.members)
+        return np.ones(len(self.members)), self.accuracies[self.members, self.epoch]
+
+    def weights(self, layer):
+        return [np.zeros((len(self.members), 4, 2, 3)) + np.array(self.members)[:, None, None, None]]
+
+    def keep(self, positions):
+        self.members = [self.members[position] for position in positions]
+        return self.stack()
 
 
-def recorded_run(folder, accuracies, **other):
-    """Return what a run asked of its steps, and its result."""
-    run = next(config(**other).runs())
+def recorded_stack(folder, accuracies, **other):
+    """Return what the runs of a job, as one stack, asked of it, and their results."""
+    runs = list(config(**other).runs())
     recorded = Recorded(accuracies)
     dataset = read_dataset(folder / layout.data_file("tiny"))
-    result = train_run(run, recorded.steps, [], "free_1", dataset, lambda copy_index: copy_index, lambda *_: None)
-    return recorded, result
+    results = train_stack(runs, recorded.stack(), "free_1", dataset, lambda copy_index: copy_index, lambda *_: None)
+    return recorded, results
+
+
+ONE = {"levels": [0.2], "fold_indices": [0]}
 
 
 def test_early_stopping_waits_patience_epochs_for_a_better_accuracy(folder):
     accuracies = [0.1, 0.5, 0.5, 0.4, 0.3, 0.9]
-    _, result = recorded_run(folder, accuracies, epochs=6, patience=3)
+    _, (result,) = recorded_stack(folder, [accuracies], epochs=6, patience=3, **ONE)
     # the best is epoch 2, an equal one is no better, and epochs 3 to 5 exhaust the patience
-    np.testing.assert_allclose(result.history["val_acc"], accuracies[:5])
-    assert list(result.kernel_epochs) == [0, 1, 2, 3, 4, 5]
-    assert len(recorded_run(folder, [0.5] * 6, epochs=6, patience=9)[1].history["val_acc"]) == 6
+    assert result.history["val_acc"] == accuracies[:5]
+    assert list(result.kernels) == [0, 1, 2, 3, 4, 5]
+    _, (whole,) = recorded_stack(folder, [[0.5] * 6], epochs=6, patience=9, **ONE)
+    assert len(whole.history["val_acc"]) == 6
+
+
+def test_runs_of_a_stack_stop_by_themselves_and_the_stack_shrinks(folder):
+    accuracies = [[0.5] * 6, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.5, 0.6, 0.6, 0.6, 0.6, 0.6], [0.5] * 6]
+    recorded, results = recorded_stack(
+        folder, accuracies, epochs=6, patience=2, kernels_every=2, levels=[0.2, 0.4], fold_indices=[0, 2]
+    )
+    assert [result.epochs for result in results] == [3, 6, 4, 3]
+    assert [result.history["val_acc"] for result in results] == [
+        values[: result.epochs] for values, result in zip(accuracies, results, strict=True)
+    ]
+    # after epoch 3 two of four still learn, after epoch 4 one
+    assert recorded.sizes == [4, 4, 4, 2, 1, 1]
+    assert [list(result.kernels) for result in results] == [[0, 2, 3], [0, 2, 4, 6], [0, 2, 4], [0, 2, 3]]
+    assert all((kernels == run).all() for run, result in enumerate(results) for kernels in result.kernels.values())
+    assert all(result.seconds > 0 for result in results)
 
 
 def test_epochs_cycle_through_the_shards(folder):
-    recorded, _ = recorded_run(folder, [0.5] * 5, epochs=5)
+    recorded, _ = recorded_stack(folder, [[0.5] * 5], epochs=5, **ONE)
     assert recorded.shards == [0, 1, 0, 1, 0]
 
 
 def test_epochs_shuffle_and_never_see_the_held_out_fold(folder):
-    recorded, _ = recorded_run(folder, [0.5] * 2, epochs=2, fold_indices=[1])
-    train_index, held_out = fold_index(COUNT, 3, 1)
-    first, second = recorded.batches
-    assert first.shape == second.shape == (len(train_index) // 10, 10)
-    assert (first != second).any()
+    recorded, _ = recorded_stack(folder, [[0.5] * 2] * 4, epochs=2, levels=[0.4, 0.2], fold_indices=[1, 2])
     for batches in recorded.batches:
-        assert len(set(batches.flat)) == batches.size
-        assert not set(batches.flat) & set(held_out)
+        assert batches.shape == (4, 4, 10)
+        for position, run in enumerate(config(levels=[0.4, 0.2], fold_indices=[1, 2]).runs()):
+            rows = batches[:, position]
+            # images of the higher level stand behind those of the lower
+            assert set(rows.ravel() // COUNT) == {int(run.level == 0.4)}
+            assert len(set(rows.ravel())) == rows.size
+            assert not set(rows.ravel() % COUNT) & set(fold_index(COUNT, 3, run.fold)[1])
+    assert (recorded.batches[0] != recorded.batches[1]).any()
+
+
+@pytest.mark.parametrize("network", ["cnn", "fcn"])
+def test_stacked_runs_equal_single_ones(folder, tmp_path, network):
+    job = {"network": network, "epochs": 1, "levels": [0.2, 0.4], "fold_indices": [0, 2]}
+    single = trained(folder, tmp_path / "off", "off", **job)
+    stacked = trained(folder, tmp_path / "on", "on", **job)
+    for name, (arrays, attributes) in single.items():
+        assert stacked[name][1]["stack"] == 4
+        assert attributes["stack"] == 1
+        for array in ("history/train_loss", "history/val_loss"):
+            np.testing.assert_allclose(stacked[name][0][array], arrays[array], rtol=1e-4)
+        ours, theirs = (content["kernels"][1] for content in (stacked[name][0], arrays))
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+        np.testing.assert_array_equal(stacked[name][0]["kernels"][0], arrays["kernels"][0])
+
+
+def test_only_runs_with_equally_many_steps_are_stacked():
+    runs = list(config(batch=41, folds=3, fold_indices=[0, 1, 2], levels=[0.2]).runs())
+    # folds of 21, 20 and 20 of 61 images leave 40, 41 and 41 to train on
+    assert [[run.fold for run in group] for group in stacks(runs, 61, True)] == [[0], [1, 2]]
+    assert [len(group) for group in stacks(runs, 61, False)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("images", "folds"), [(10, 5), (61, 3), (70000, 5), (7, 7)])
@@ -198,10 +260,11 @@ def test_folds_are_those_of_scikit_learn(images, folds):
 
 
 def test_an_epoch_leaves_out_the_incomplete_batch():
-    batches = epoch_batches(np.arange(100, 123), 5, np.random.default_rng(0))
-    assert batches.shape == (4, 5)
-    assert len(set(batches.flat)) == 20
-    assert set(batches.flat) <= set(range(100, 123))
+    run = next(config(batch=9).runs())
+    batches = epoch_batches(run, COUNT, 0)
+    assert batches.shape == (4, 9)
+    assert len(set(batches.flat)) == 36
+    assert set(batches.flat) <= set(fold_index(COUNT, 3, 0)[0])
 
 
 def test_evaluation_sets_are_the_augmentations(folder):
@@ -212,7 +275,7 @@ def test_evaluation_sets_are_the_augmentations(folder):
     scaled = images.astype("float32") / 255
 
     def rng(name):
-        return train.random_stream(0, "evaluate", "tiny", 3, 0, name)
+        return random_stream(0, "evaluate", "tiny", 3, 0, name)
 
     for name, expected in {
         "val_acc": scaled,

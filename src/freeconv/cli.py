@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from freeconv import layout
-from freeconv.configs import DistanceConfig, ShardConfig, TrainConfig
+from freeconv.configs import DistanceConfig, ShardConfig, Stack, TrainConfig
 from freeconv.errors import FreeconvError
 from freeconv.storage import Compression
 
@@ -66,6 +66,7 @@ def shard(
 def train(
     config: ConfigText,
     threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
+    stack: Annotated[Stack, typer.Option(help="Train the runs side by side; auto: on a GPU.")] = "auto",
 ) -> None:
     """Train the runs of one job on the GPU, if there is one, and write their results."""
     from freeconv.progress import training_progress
@@ -81,6 +82,7 @@ def train(
             lambda run, copy_index: _shard_path(run.shard(copy_index)),
             lambda run: layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
             progress,
+            stack,
         )
 
 

@@ -17,6 +17,7 @@ from freeconv.errors import FreeconvError
 Augmentation = Literal["none", "translate", "rotate", "noise", "edge_noise"]
 Network = Literal["cnn", "fcn"]
 Measure = Literal["euclidean", "cosine"]
+Stack = Literal["auto", "on", "off"]
 Initializer = Literal["glorot-authors", "glorot-position"]
 Level = Annotated[float, Field(ge=0, lt=1)]
 

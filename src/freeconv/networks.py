@@ -8,7 +8,7 @@ from keras import ops
 
 from freeconv.configs import Initializer, Network
 from freeconv.errors import FreeconvError
-from freeconv.layers import FreeConv2D
+from freeconv.layers import FreeConv2D, PatchConv2D
 from freeconv.streams import stream_seed
 
 # (filters, kernel size, stride) of the three layers before Dense(1024) and Dense(classes), Table A.2.
@@ -38,6 +38,7 @@ def build_network(
     seed: int,
     initializer: Initializer = "glorot-authors",
     vcp: float = 0.0,
+    stacked: bool = False,
 ) -> keras.Model:
     """Return an untrained network of Table A.2.
 
@@ -54,6 +55,8 @@ def build_network(
             4.83, 3.83 and 2.55 times smaller than a convolution's on MNIST. `"glorot-position"` takes the fans of
             one position, so limits equal the convolution's.
         vcp: probability that a connection of a free layer is missing.
+        stacked: whether the network is to be one of many in `freeconv.replicas`; convolutions are then computed as
+            matrix products (`PatchConv2D`).
 
     Returns:
         A model from images (batch, height, width, channels) float32 in [0, 1] to logits (batch, classes). Its first
@@ -76,7 +79,7 @@ def build_network(
             )
         if network == "cnn":
             name = f"conv_{number}"
-            layer = keras.layers.Conv2D(
+            layer = (PatchConv2D if stacked else keras.layers.Conv2D)(
                 filters,
                 kernel,
                 strides=stride,

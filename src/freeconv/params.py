@@ -16,6 +16,7 @@ from freeconv.configs import (
     Level,
     Measure,
     Network,
+    Stack,
     first_error,
 )
 from freeconv.errors import FreeconvError
@@ -165,6 +166,11 @@ class Train(Config):
         ["fold"],
         description="Which runs of a dataset, network and augmentation one job trains: `[]` one run a job, `[fold]` "
         "all folds of a level, `[fold, level]` all folds of all levels.",
+    )
+    stack: Stack = Field(
+        "auto",
+        description="Whether the runs of a job are trained side by side in one program (`on`) or one after another "
+        "(`off`); `auto` does so on a GPU. Results agree to rounding.",
     )
     overrides: dict[str, TrainOverride] = Field(
         {}, description="Per dataset: parameters that differ, see below the table."

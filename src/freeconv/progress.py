@@ -10,8 +10,9 @@ from rich.console import Console
 
 from freeconv.configs import RunConfig, TrainConfig
 
-# Takes a run and what it has reached: the epochs done and the history's last row (empty before the first epoch).
-Progress = Callable[[RunConfig, int, dict[str, float]], None]
+# Takes a run and what it has reached: the epochs done, the history's last row (empty before the first epoch), and
+# whether the run has finished, which early stopping may make it do before its last epoch.
+Progress = Callable[[RunConfig, int, dict[str, float], bool], None]
 
 
 def run_label(run: RunConfig) -> str:
@@ -46,12 +47,13 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
     with rich_progress.Progress(*columns, console=console) as bars:
         bar = bars.add_task(run_label(runs[0]), total=len(runs) * config.epochs, state="")
 
-        def show(run: RunConfig, epoch: int, row: dict[str, float]) -> None:
-            done = runs.index(run) * config.epochs + epoch  # a run that stops early jumps to the next one's start
-            bars.update(bar, description=run_label(run), completed=done, state=_state(row))
+        done: dict[RunConfig, int] = {}
+
+        def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
+            done[run] = run.epochs if finished else epoch
+            bars.update(bar, description=run_label(run), completed=sum(done.values()), state=_state(row))
 
         yield show
-        bars.update(bar, completed=len(runs) * config.epochs)
 
 
 def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
@@ -59,11 +61,14 @@ def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
     begin = time.perf_counter()
     total = sum(run.epochs for run in runs)
 
-    def show(run: RunConfig, epoch: int, row: dict[str, float]) -> None:
+    done: dict[RunConfig, int] = {}
+
+    def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
         if epoch == 0:
             return
-        done = runs.index(run) * run.epochs + epoch
-        left = timedelta(seconds=round((time.perf_counter() - begin) / done * (total - done)))
+        done[run] = run.epochs if finished else epoch
+        seconds = (time.perf_counter() - begin) / sum(done.values()) * (total - sum(done.values()))
+        left = timedelta(seconds=round(seconds))
         console.print(
             f"{run_label(run)}: epoch {epoch}/{run.epochs}, {_state(row)}, at most {left} left",
             highlight=False,

@@ -1,29 +1,26 @@
 """Training of networks, one run per level and fold, and the results file of each run."""
 
-import platform
 import time
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
-import keras
 import numpy as np
 
-import freeconv
-from freeconv.augment import edge_noise, noise, rotate, swap_quadrants, translate
-from freeconv.configs import METRICS, RunConfig, TrainConfig
+from freeconv.configs import METRICS, RunConfig, Stack, TrainConfig
+from freeconv.environment import environment, has_gpu
 from freeconv.errors import FreeconvError
+from freeconv.evaluate import evaluation_sets
 from freeconv.networks import build_network
 from freeconv.progress import Progress
+from freeconv.replicas import Replicas, compile_replicas, initial_state, on_device
 from freeconv.shard import read_shard
-from freeconv.steps import Steps, compile_steps, on_device
 from freeconv.storage import read_h5, write_h5
 from freeconv.streams import random_stream, stream_seed
 
 HISTORY = ("train_loss", "val_loss", *METRICS)
-CACHED_SHARD_BYTES = 2**30
 
 
 class Dataset(NamedTuple):
@@ -42,21 +39,46 @@ class Dataset(NamedTuple):
     sha256: str
 
 
-class Result(NamedTuple):
-    """What a run has learned.
+@dataclass
+class Result:
+    """What a run has learned so far.
 
     Attributes:
-        history: name (see `HISTORY`) to float32 of shape (epochs,).
-        kernels: (snapshots, positions, kh · kw · channels, filters) float32, the first layer's kernels; a convolution
-            has one position.
-        kernel_epochs: (snapshots,) int64, the epochs after which they were taken, 0 before training.
-        seconds: wall time.
+        run: its configuration.
+        history: name (see `HISTORY`) to one value per epoch.
+        kernels: epochs done to the first layer's kernels (positions, kh · kw · channels, filters) float32 then; a
+            convolution has one position.
+        seconds: wall time; of runs trained side by side, an equal share.
+        best_epoch: the epoch, counted from 1, of the best accuracy on the clean held-out fold.
     """
 
-    history: dict[str, np.ndarray]
-    kernels: np.ndarray
-    kernel_epochs: np.ndarray
-    seconds: float
+    run: RunConfig
+    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
+    kernels: dict[int, np.ndarray] = field(default_factory=dict)
+    seconds: float = 0.0
+    best_epoch: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self.history["val_acc"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to learn.
+
+        Early stopping is as in the authors' program: after `patience` epochs without a better accuracy on the clean
+        held-out fold; the last weights are kept, not the best.
+        """
+        return self.epochs == self.run.epochs or self.epochs - self.best_epoch >= self.run.patience
+
+    def add(self, row: dict[str, float], seconds: float) -> None:
+        """Add an epoch."""
+        if row["val_acc"] > max(self.history["val_acc"], default=-1.0):
+            self.best_epoch = self.epochs + 1
+        for name in HISTORY:
+            self.history[name].append(row[name])
+        self.seconds += seconds
 
 
 def read_dataset(path: str | Path) -> Dataset:
@@ -81,111 +103,127 @@ def fold_index(images: int, folds: int, fold: int) -> tuple[np.ndarray, np.ndarr
     return np.setdiff1d(np.arange(images), held_out), held_out
 
 
-def epoch_batches(train_index: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+def epoch_batches(run: RunConfig, images: int, epoch: int) -> np.ndarray:
     """Return an epoch's batches: an index (steps, batch) in random order, the incomplete last batch left out.
 
     floor(n / batch) steps an epoch, as in the authors' program.
-    """
-    steps = len(train_index) // batch
-    return rng.permutation(train_index)[: steps * batch].reshape(steps, batch)
-
-
-def evaluation_sets(images: np.ndarray, config: RunConfig) -> dict[str, np.ndarray]:
-    """Return the held-out images as each accuracy sees them.
-
-    The six sets are those of the authors' program. They are drawn once per dataset and fold and are the same for
-    all networks, levels and epochs, so that comparisons between runs are paired.
 
     Args:
-        images: (n, height, width, channels) uint8.
-        config: gives seed, dataset, fold and the strengths.
-
-    Returns:
-        Name of the accuracy to images: uint8, or float16 where noise leaves [0, 1].
+        run: gives the fold, the batch and the random stream.
+        images: number of images in the dataset.
+        epoch: epochs done before this one.
     """
-    scaled = images.astype("float32") / 255
-    strength = config.evaluate
-
-    def rng(name: str) -> np.random.Generator:
-        return random_stream(config.seed, "evaluate", config.dataset, config.folds, config.fold, name)
-
-    def stored(values: np.ndarray) -> np.ndarray:
-        return np.rint(values * 255).astype("uint8")
-
-    return {
-        "val_acc": images,
-        "translate_acc": stored(translate(scaled, strength.translate, rng("translate"))),
-        "rotate_acc": stored(rotate(scaled, strength.rotate / 360, rng("rotate"))),
-        "noise_acc": noise(scaled, strength.noise, rng("noise")).astype("float16"),
-        "edge_noise_acc": edge_noise(scaled, strength.edge_noise, rng("edge_noise")).astype("float16"),
-        "swap_acc": stored(swap_quadrants(scaled)),
-    }
+    train_index, _ = fold_index(images, run.folds, run.fold)
+    steps = len(train_index) // run.batch
+    rng = random_stream(run.seed, "train", *_name(run), epoch)
+    return rng.permutation(train_index)[: steps * run.batch].reshape(steps, run.batch)
 
 
-def train_run(
-    config: RunConfig,
-    steps: Steps,
-    initial_weights: list[np.ndarray],
+def train_stack(
+    stack: Sequence[RunConfig],
+    replicas: Replicas,
     first_layer: str,
     dataset: Dataset,
-    shard: Callable[[int], Any],
+    shards: Callable[[int], Any],
     progress: Progress,
-) -> Result:
-    """Train one network on all folds but one, evaluating it on the held-out fold after each epoch.
+) -> list[Result]:
+    """Train runs side by side, each on all folds but one, evaluating each on its held-out fold after every epoch.
 
-    Early stopping as in the authors' program: after `patience` epochs without a better accuracy on the clean
-    held-out fold; the last weights are kept, not the best.
+    Each run is what it would be alone. One that has stopped is carried along, its numbers unused, until at most half of
+    the stack is still learning; then the stack is halved.
 
     Args:
-        config: the run.
-        steps: compiled steps of the network.
-        initial_weights: the weights to start from.
+        stack: the runs, alike but for level and fold.
+        replicas: their untrained networks.
         first_layer: name of the layer whose kernels are recorded.
         dataset: the un-augmented dataset.
-        shard: takes a copy's index, returns its images on the device.
-        progress: told the state before training and after each epoch.
+        shards: takes a copy's index and returns the images of that copy on the device: of every level in the stack,
+            one level behind the other, in the order of `stack_levels`.
+        progress: told of each epoch of each run.
     """
-    begin = time.perf_counter()
-    train_index, held_out = fold_index(len(dataset.images), config.folds, config.fold)
-    sets = {name: on_device(images) for name, images in evaluation_sets(dataset.images[held_out], config).items()}
-    labels = on_device(dataset.labels.astype("int32"))
-    held_out_labels = on_device(dataset.labels[held_out].astype("int32"))
-    run_name = (config.dataset, config.network, config.augmentation, config.level, config.fold)
-    steps.start(initial_weights)
-    kernels = {0: _kernels(steps, first_layer)}
-    history: dict[str, list[float]] = {name: [] for name in HISTORY}
-    best_epoch = 0
-    progress(config, 0, {})
-    for epoch in range(config.epochs):
-        batches = epoch_batches(train_index, config.batch, random_stream(config.seed, "train", *run_name, epoch))
-        train_loss, train_acc = steps.train(shard(epoch % config.copies), labels, batches)
-        row = {"train_loss": train_loss, "train_acc": train_acc}
+    levels = stack_levels(stack)
+    labels = on_device(np.tile(dataset.labels.astype("int32"), len(levels)))
+    sets, set_labels, set_rows = _evaluation_arrays(stack, dataset)
+    results = [Result(run) for run in stack]
+    for result, kernels in zip(results, _kernels(replicas, first_layer), strict=True):
+        result.kernels[0] = kernels
+        progress(result.run, 0, {}, False)
+    members = list(range(len(stack)))
+    for epoch in range(stack[0].epochs):
+        begin = time.perf_counter()
+        batches = [
+            epoch_batches(stack[member], len(dataset.images), epoch)
+            + levels.index(stack[member].level) * len(dataset.images)
+            for member in members
+        ]
+        columns = dict(
+            zip(
+                ("train_loss", "train_acc"),
+                replicas.train(shards(epoch % stack[0].copies), labels, np.stack(batches, axis=1)),
+                strict=True,
+            )
+        )
         for name, images in sets.items():
-            loss, row[name] = steps.evaluate(images, held_out_labels)
+            losses, columns[name] = replicas.evaluate(images, set_labels, set_rows[members])
             if name == "val_acc":
-                row["val_loss"] = loss
-        for name in HISTORY:
-            history[name].append(row[name])
-        if (epoch + 1) % config.kernels_every == 0:
-            kernels[epoch + 1] = _kernels(steps, first_layer)
-        progress(config, epoch + 1, row)
-        if row["val_acc"] > max(history["val_acc"][:-1], default=-1.0):
-            best_epoch = epoch
-        if epoch - best_epoch >= config.patience:
+                columns["val_loss"] = losses
+        learning = [position for position, member in enumerate(members) if not results[member].finished]
+        seconds = (time.perf_counter() - begin) / len(learning)
+        for position in learning:
+            results[members[position]].add({name: float(values[position]) for name, values in columns.items()}, seconds)
+        finished = [position for position in learning if results[members[position]].finished]
+        if finished or (epoch + 1) % stack[0].kernels_every == 0:
+            for position, kernels in enumerate(_kernels(replicas, first_layer)):
+                if position in finished or (position in learning and (epoch + 1) % stack[0].kernels_every == 0):
+                    results[members[position]].kernels[epoch + 1] = kernels
+        for position in learning:
+            result = results[members[position]]
+            progress(
+                result.run, epoch + 1, {name: values[-1] for name, values in result.history.items()}, result.finished
+            )
+        learning = [position for position in learning if position not in finished]
+        if not learning:
             break
-    kernels[len(history["val_acc"])] = _kernels(steps, first_layer)
-    return Result(
-        {name: np.array(values, "float32") for name, values in history.items()},
-        np.stack(list(kernels.values())),
-        np.array(list(kernels), "int64"),
-        time.perf_counter() - begin,
-    )
+        if len(learning) <= len(members) // 2:
+            replicas, members = replicas.keep(learning), [members[position] for position in learning]
+    return results
 
 
-def _kernels(steps: Steps, layer: str) -> np.ndarray:
-    """Return a layer's kernels as (positions, kh · kw · channels, filters); a convolution has one position."""
-    kernel = steps.weights(layer)[0]
-    return kernel if kernel.ndim == 3 else kernel.reshape(1, -1, kernel.shape[-1])
+def stack_levels(stack: Sequence[RunConfig]) -> list[float]:
+    """Return the levels of the runs of a stack, in ascending order."""
+    return sorted({run.level for run in stack})
+
+
+def _evaluation_arrays(stack: Sequence[RunConfig], dataset: Dataset) -> tuple[dict[str, Any], Any, np.ndarray]:
+    """Return what a stack is evaluated on.
+
+    Returns:
+        Name of the accuracy to the images of all folds held out in the stack, on the device; their labels, likewise;
+        and the rows of each run's own, (runs, number) with -1 behind those of a smaller fold.
+    """
+    number = len(dataset.images)
+    folds = {run.fold: run for run in stack}
+    held_out = {fold: fold_index(number, run.folds, fold)[1] for fold, run in folds.items()}
+    parts = [evaluation_sets(dataset.images[held_out[fold]], run) for fold, run in folds.items()]
+    sets = {name: on_device(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+    labels = np.concatenate([dataset.labels[index] for index in held_out.values()]).astype("int32")
+    starts = dict(zip(folds, np.cumsum([0, *(len(index) for index in held_out.values())]), strict=False))
+    rows = np.full((len(stack), max(len(index) for index in held_out.values())), -1)
+    for position, run in enumerate(stack):
+        size = len(held_out[run.fold])
+        rows[position, :size] = starts[run.fold] + np.arange(size)
+    return sets, on_device(labels), rows
+
+
+def _kernels(replicas: Replicas, layer: str) -> np.ndarray:
+    """Return a layer's kernels as (runs, positions, kh · kw · channels, filters); a convolution has one position."""
+    kernels = replicas.weights(layer)[0]
+    return kernels if kernels.ndim == 4 else kernels.reshape(len(kernels), 1, -1, kernels.shape[-1])
+
+
+def _name(run: RunConfig) -> tuple[str | float | int, ...]:
+    """Return what tells a run's random streams from those of others."""
+    return (run.dataset, run.network, run.augmentation, run.level, run.fold)
 
 
 def train(
@@ -194,15 +232,18 @@ def train(
     shard_path: Callable[[RunConfig, int], str | Path],
     run_path: Callable[[RunConfig], str | Path],
     progress: Progress,
+    stack: Stack = "auto",
 ) -> None:
-    """Train all runs of a job, one after another with one compiled program, and write each one's results file.
+    """Train all runs of a job with one compiled program and write each one's results file.
 
     Args:
         config: the job.
         data_path: the dataset's file.
         shard_path: takes a run and a copy's index, returns the shard's file.
         run_path: takes a run, returns its results file.
-        progress: told of each epoch.
+        progress: told of each epoch of each run.
+        stack: whether runs are trained side by side (`"on"`) or one after another (`"off"`). `"auto"` stacks on a GPU,
+            which one small network cannot fill; on a processor it gains nothing.
 
     Raises:
         FreeconvError: a file is missing, broken or from other parameters, or a batch is larger than the training
@@ -215,81 +256,92 @@ def train(
             f"train.batch: expected at most the {largest} images of the training folds of {config.dataset}, "
             f"received {config.batch}"
         )
+    stacked = stack == "on" or (stack == "auto" and has_gpu())
+    groups = stacks(list(config.runs()), len(dataset.images), stacked)
     shape = dataset.images.shape[1:]
-    model = build_network(config.network, shape, dataset.classes, 0, config.initializer)
-    steps = compile_steps(model, config.learning_rate)
+    model = build_network(config.network, shape, dataset.classes, 0, config.initializer, stacked=stacked)
+    make_replicas = compile_replicas(model, config.learning_rate)
     first_layer = next(layer for layer in model.layers if layer.name.endswith("_1"))
-    for run, shard in _runs_with_shards(config, dataset, shard_path):
-        seed = stream_seed(run.seed, "weights", run.dataset, run.network, run.augmentation, run.level, run.fold)
-        initial = build_network(run.network, shape, dataset.classes, seed, run.initializer)
-        result = train_run(run, steps, initial.get_weights(), first_layer.name, dataset, shard, progress)
-        write_h5(
-            run_path(run),
-            {
-                **{f"history/{name}": values for name, values in result.history.items()},
-                "kernels": result.kernels,
-                "kernel_epochs": result.kernel_epochs,
-            },
-            {
-                "config": run.dump(),
-                "weights_seed": seed,
-                "layer": first_layer.name,
-                "grid": list(first_layer.grid(first_layer.input.shape)) if config.network == "fcn" else [1, 1],
-                "seconds": result.seconds,
-                "data_sha256": dataset.sha256,
-                **environment(),
-            },
-            compression="none",
-        )
+    grid = list(first_layer.grid(first_layer.input.shape)) if config.network == "fcn" else [1, 1]
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        for group in groups:
+            seeds = [stream_seed(run.seed, "weights", *_name(run)) for run in group]
+            untrained = [
+                build_network(config.network, shape, dataset.classes, seed, config.initializer, stacked=stacked)
+                for seed in seeds
+            ]
+            shards = shard_reader(group, dataset, shard_path, reader)
+            replicas = make_replicas(initial_state(untrained))
+            for result, seed in zip(
+                train_stack(group, replicas, first_layer.name, dataset, shards, progress), seeds, strict=True
+            ):
+                write_h5(
+                    run_path(result.run),
+                    {
+                        **{f"history/{name}": np.array(values, "float32") for name, values in result.history.items()},
+                        "kernels": np.stack(list(result.kernels.values())),
+                        "kernel_epochs": np.array(list(result.kernels), "int64"),
+                    },
+                    {
+                        "config": result.run.dump(),
+                        "weights_seed": seed,
+                        "layer": first_layer.name,
+                        "grid": grid,
+                        "stack": len(group),
+                        "seconds": result.seconds,
+                        "data_sha256": dataset.sha256,
+                        **environment(),
+                    },
+                    compression="none",
+                )
 
 
-def _runs_with_shards(
-    config: TrainConfig, dataset: Dataset, shard_path: Callable[[RunConfig, int], str | Path]
-) -> Iterator[tuple[RunConfig, Callable[[int], Any]]]:
-    """Yield each run with a function that returns the images of a copy; folds of a level share what was read."""
-    cached = max(1, CACHED_SHARD_BYTES // dataset.images.nbytes)
-    shard: Callable[[int], Any]
-    level = None
-    for run in config.runs():
-        if run.level != level:
-            level, first = run.level, run
+def stacks(runs: Sequence[RunConfig], images: int, stacked: bool) -> list[list[RunConfig]]:
+    """Return which runs are trained side by side.
 
-            @lru_cache(maxsize=cached)
-            def shard(copy_index: int, first: RunConfig = first) -> Any:
-                images, _ = read_shard(shard_path(first, copy_index), first.shard(copy_index), dataset.sha256)
-                return on_device(images)
-
-        yield run, shard
+    Args:
+        runs: of one job.
+        images: number of images in the dataset.
+        stacked: whether runs are stacked at all. Only runs with equally many steps an epoch are.
+    """
+    if not stacked:
+        return [[run] for run in runs]
+    groups: dict[int, list[RunConfig]] = {}
+    for run in runs:
+        groups.setdefault(len(fold_index(images, run.folds, run.fold)[0]) // run.batch, []).append(run)
+    return list(groups.values())
 
 
-def environment() -> dict[str, Any]:
-    """Return what a result may depend on besides its configuration: versions, backend, device."""
-    backend = keras.backend.backend()
-    versions = {
-        "freeconv": freeconv.__version__,
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "h5py": h5py.__version__,
-    }
-    if backend == "tensorflow":
-        import tensorflow as tf
+def shard_reader(
+    stack: Sequence[RunConfig],
+    dataset: Dataset,
+    shard_path: Callable[[RunConfig, int], str | Path],
+    reader: ThreadPoolExecutor,
+) -> Callable[[int], Any]:
+    """Return a function that gives the images of a copy (see `train_stack`), each read while the one before is in use.
 
-        versions["tensorflow"] = tf.__version__
-        devices = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
-        device = devices[0].get("device_name", "GPU") if devices else _processor()
-    else:
-        import jax
+    Args:
+        stack: the runs.
+        dataset: what the shards must have been made from.
+        shard_path: takes a run and a copy's index, returns the shard's file.
+        reader: reads ahead.
+    """
+    by_level = {run.level: run for run in stack}
+    copies = stack[0].copies
+    ahead: dict[int, Future] = {}
 
-        versions["jax"] = jax.__version__
-        first = jax.devices()[0]
-        device = _processor() if first.platform == "cpu" else first.device_kind
-    return {"versions": versions, "backend": backend, "device": device}
+    def read(copy_index: int) -> Any:
+        parts = [
+            read_shard(shard_path(run, copy_index), run.shard(copy_index), dataset.sha256)[0]
+            for _, run in sorted(by_level.items())
+        ]
+        return on_device(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
+    def images(copy_index: int) -> Any:
+        current = ahead.pop(copy_index, None) or reader.submit(read, copy_index)
+        # With one copy this hands the same images on; with more it reads the next ones.
+        following = (copy_index + 1) % copies
+        ahead[following] = current if copies == 1 else ahead.get(following) or reader.submit(read, following)
+        return current.result()
 
-def _processor() -> str:
-    """Return the name of the machine's processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"CPU ({names[0] if names else platform.processor() or platform.machine()})"
+    return images

@@ -26,4 +26,4 @@ for AUGMENTATION in TRAIN_LEVELS:
             config=train_config(AUGMENTATION),
             code=code_hash("freeconv.train"),
         shell:
-            "freeconv train {params.config:q} --threads {threads} > {log} 2>&1"
+            "freeconv train {params.config:q} --threads {threads} --stack {STACK} > {log} 2>&1"
