@@ -109,8 +109,8 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
     train_program, evaluate_program = compiled(train_one, updates=True), compiled(evaluate_one, updates=False)
 
     def replicas(start: State) -> Replicas:
-        state = train_program.hold(start)
         number = len(start["step"])
+        state = train_program.hold(keras.tree.map_structure(lambda array: array[0], start) if number == 1 else start)
 
         def train(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             sums = ops.zeros((number, 2))
@@ -131,16 +131,11 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
             paths = [variable.path for variable in model.trainable_variables]
             wanted = [paths.index(variable.path) for variable in model.get_layer(layer).trainable_variables]
             held = train_program.value(state)["weights"]
-            return [np.array(ops.convert_to_numpy(held[position])) for position in wanted]
+            return [_with_axis(held[position], number) for position in wanted]
 
         def keep(positions: Sequence[int]) -> Replicas:
-            held = {
-                name: [np.array(ops.convert_to_numpy(array))[positions] for array in arrays]
-                if isinstance(arrays, Sequence)
-                else np.array(ops.convert_to_numpy(arrays))[positions]
-                for name, arrays in train_program.value(state).items()
-            }
-            return replicas(held)
+            held = train_program.value(state)
+            return replicas(keras.tree.map_structure(lambda array: _with_axis(array, number)[positions], held))
 
         return Replicas(train, evaluate, weights, keep)
 
@@ -190,7 +185,8 @@ class Program(NamedTuple):
     """One compiled function of a stack's state.
 
     Attributes:
-        hold: takes a state of NumPy arrays and puts it on the device.
+        hold: takes a state of NumPy arrays, without the replica axis if there is one replica, and puts it on the
+            device.
         run: takes a held state, arguments that all replicas share and arguments with a leading replica axis; replaces
             the state by the function's first result and returns the second, (replicas, …).
         value: returns a held state's arrays.
@@ -201,24 +197,30 @@ class Program(NamedTuple):
     value: Callable[[Any], State]
 
 
-def _on_each(function: Callable, mapped: Callable, structure: Any) -> Callable:
+def _on_each(function: Callable, mapped: Callable) -> Callable:
     """Return `function` of one network as a function of a stack.
 
-    A stack of one is no map at all, so that it costs what a single network costs.
+    The state of a stack of one is held without a replica axis and nothing is mapped, so that it costs what a single
+    network costs.
 
     Args:
         function: takes a state, shared arguments and own ones.
-        mapped: takes a function and its arguments and maps it over their leading axis.
-        structure: takes a function and nested arrays and applies it to each array.
+        mapped: takes a function and its argument and maps it over the leading axes.
     """
 
     def stacked(state: State, shared: tuple, own: tuple) -> Any:
-        if own[0].shape[0] == 1:
-            state, own = structure(lambda array: array[0], (state, own))
-            return structure(lambda array: array[None], function(state, *shared, *own))
+        if len(state["step"].shape) == 0:
+            state, result = function(state, *shared, *(array[0] for array in own))
+            return state, result[None]
         return mapped(lambda pair: function(pair[0], *shared, *pair[1]), (state, own))
 
     return stacked
+
+
+def _with_axis(array: Any, number: int) -> np.ndarray:
+    """Return a held array of `number` replicas with its replica axis, as a NumPy array."""
+    array = np.array(ops.convert_to_numpy(array))
+    return array[None] if number == 1 else array
 
 
 def _tensorflow_gradient(loss: Callable, weights: Sequence[Any]) -> tuple[Sequence[Any], Any]:
@@ -235,17 +237,17 @@ def _tensorflow_compiled(function: Callable, updates: bool) -> Program:
     """Return a function compiled by XLA under TensorFlow; the state is held in variables and updated in place."""
     import tensorflow as tf
 
-    stacked = _on_each(function, tf.vectorized_map, tf.nest.map_structure)
+    stacked = _on_each(function, tf.vectorized_map)
 
     @tf.function(jit_compile=True)
     def program(state: State, shared: tuple, own: tuple) -> Any:
-        new, result = stacked(tf.nest.map_structure(tf.convert_to_tensor, state), shared, own)
+        new, result = stacked(keras.tree.map_structure(tf.convert_to_tensor, state), shared, own)
         if updates:
-            tf.nest.map_structure(lambda variable, value: variable.assign(value), state, new)
+            keras.tree.map_structure(lambda variable, value: variable.assign(value), state, new)
         return result
 
     def hold(state: State) -> Any:
-        return tf.nest.map_structure(tf.Variable, state)
+        return keras.tree.map_structure(tf.Variable, state)
 
     return Program(hold, program, lambda state: state)
 
@@ -261,7 +263,7 @@ def _jax_compiled(function: Callable, updates: bool) -> Program:
     """Return a function compiled by JAX; the state's memory is given to the next state."""
     import jax
 
-    stacked = _on_each(function, lambda one, pair: jax.vmap(one)(pair), jax.tree.map)
+    stacked = _on_each(function, lambda one, pair: jax.vmap(one)(pair))
 
     def program(state: State, shared: tuple, own: tuple) -> Any:
         new, result = stacked(state, shared, own)
@@ -275,7 +277,7 @@ def _jax_compiled(function: Callable, updates: bool) -> Program:
         held[0], result = compiled(held[0], shared, own)
         return result
 
-    return Program(lambda state: [jax.tree.map(jax.numpy.array, state)], run, lambda held: held[0])
+    return Program(lambda state: [keras.tree.map_structure(jax.numpy.array, state)], run, lambda held: held[0])
 
 
 BACKENDS = {"tensorflow": (_tensorflow_gradient, _tensorflow_compiled), "jax": (_jax_gradient, _jax_compiled)}
