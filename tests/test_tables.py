@@ -37,7 +37,8 @@ def test_columns(made):
         "tables/accuracy": "dataset,augmentation,level,network,metric,median,runs",
         "tables/distance": "dataset,augmentation,level,layer,radius,measure,epoch,median",
         "tables/accuracy_by_epoch": "dataset,augmentation,level,network,metric,epoch,mean,low,high,runs",
-        "tables/runs": "dataset,network,augmentation,level,fold,epochs,positions,seconds,device,backend,versions,path",
+        "tables/runs": "dataset,network,augmentation,level,fold,epochs,positions,seconds,"
+        "overhead_seconds,device,backend,versions,path",
         "plots/val_acc": "dataset,augmentation,level,series,median",
         "plots/translate_acc": "dataset,augmentation,level,series,median",
         "plots/distance": "dataset,augmentation,level,series,median",

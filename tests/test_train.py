@@ -30,6 +30,7 @@ def config(**other) -> TrainConfig:
         "batch": 10,
         "learning_rate": 0.001,
         "initializer": "glorot-authors",
+        "precision": "float32",
         "kernels_every": 1,
         "evaluate": {"translate": 0.25, "rotate": 45.0, "noise": 0.15, "edge_noise": 0.15},
         "augmentation": "translate",
@@ -96,6 +97,7 @@ def test_a_run_stores_what_it_learned_and_what_made_it(results, folder):
     assert attributes["grid"] == [7, 7]
     assert attributes["layer"] == "free_1"
     assert attributes["seconds"] > 0
+    assert attributes["overhead_seconds"] > 0
     assert attributes["device"]
     assert attributes["data_sha256"] == read_h5(folder / layout.data_file("tiny"))[1]["content_sha256"]
     assert {"freeconv", "keras", "numpy", "python"} < set(attributes["versions"])
@@ -242,6 +244,49 @@ def test_stacked_runs_equal_single_ones(folder, tmp_path, network):
         ours, theirs = (content["kernels"][1] for content in (stacked[name][0], arrays))
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
         np.testing.assert_array_equal(stacked[name][0]["kernels"][0], arrays["kernels"][0])
+
+
+def test_a_stack_that_does_not_fit_is_split_and_told(folder, tmp_path, monkeypatch, capsys):
+    whole = train.train_stack
+    sizes = []
+
+    def limited(stack, *others):
+        sizes.append(len(stack))
+        if len(stack) > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
+        return whole(stack, *others)
+
+    monkeypatch.setattr(train, "train_stack", limited)
+    job = {"network": "cnn", "epochs": 1, "levels": [0.2], "fold_indices": [0, 1, 2]}
+    results = trained(folder, tmp_path, "on", **job)
+    assert sizes == [3, 2, 1]
+    assert len(results) == 3
+    assert capsys.readouterr().out == "a stack of 3 runs does not fit the device's memory: split into 2 and 1\n"
+
+
+def test_other_failures_are_not_taken_for_a_lack_of_memory(folder, tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(train, "train_stack", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        trained(folder, tmp_path, "on", network="cnn")
+
+
+def test_lower_precision_learns_about_the_same(folder, tmp_path):
+    job = {"levels": [0.2], "fold_indices": [0], "epochs": 2}
+    exact = trained(folder, tmp_path / "float32", **job)[0.2, 0][0]
+    lower = trained(folder, tmp_path / "bfloat16", precision="bfloat16", **job)[0.2, 0][0]
+    assert lower["kernels"].dtype == "float32"
+    np.testing.assert_array_equal(lower["kernels"][0], exact["kernels"][0])
+    assert (lower["kernels"][1] != exact["kernels"][1]).any()
+    np.testing.assert_allclose(lower["history/val_loss"], exact["history/val_loss"], rtol=0.02)
+
+
+def test_a_precision_that_the_device_lacks_is_refused_before_training(folder, tmp_path):
+    with pytest.raises(FreeconvError, match=r"train\.precision: expected float32 or bfloat16 .* received 'tf32'"):
+        trained(folder, tmp_path, precision="tf32")
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_only_runs_with_equally_many_steps_are_stacked():

@@ -6,6 +6,7 @@ configuration is one JSON object, on the command line or in a file.
 
 import os
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -71,6 +72,7 @@ def train(
     """Train the runs of one job on the GPU, if there is one, and write their results."""
     from freeconv.progress import training_progress
 
+    begin = time.perf_counter()
     job = TrainConfig.parse(config)
     _prepare_backend(threads)
     from freeconv.train import train
@@ -83,6 +85,7 @@ def train(
             lambda run: layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
             progress,
             stack,
+            begin,
         )
 
 

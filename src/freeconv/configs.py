@@ -17,6 +17,7 @@ from freeconv.errors import FreeconvError
 Augmentation = Literal["none", "translate", "rotate", "noise", "edge_noise"]
 Network = Literal["cnn", "fcn"]
 Measure = Literal["euclidean", "cosine"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 Stack = Literal["auto", "on", "off"]
 Initializer = Literal["glorot-authors", "glorot-position"]
 Level = Annotated[float, Field(ge=0, lt=1)]
@@ -116,6 +117,7 @@ class TrainSettings(Config):
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     initializer: Initializer
+    precision: Precision
     kernels_every: Annotated[int, Field(ge=1)]
     evaluate: EvaluateConfig
 

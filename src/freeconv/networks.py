@@ -39,6 +39,7 @@ def build_network(
     initializer: Initializer = "glorot-authors",
     vcp: float = 0.0,
     stacked: bool = False,
+    dtype: str = "float32",
 ) -> keras.Model:
     """Return an untrained network of Table A.2.
 
@@ -57,6 +58,7 @@ def build_network(
         vcp: probability that a connection of a free layer is missing.
         stacked: whether the network is to be one of many in `freeconv.replicas`; convolutions are then computed as
             matrix products (`PatchConv2D`).
+        dtype: dtype policy of the layers (see `freeconv.precision`).
 
     Returns:
         A model from images (batch, height, width, channels) float32 in [0, 1] to logits (batch, classes). Its first
@@ -85,6 +87,7 @@ def build_network(
                 strides=stride,
                 activation="relu",
                 kernel_initializer=keras.initializers.GlorotUniform(_seed(seed, name)),
+                dtype=dtype,
                 name=name,
             )
         else:
@@ -98,6 +101,7 @@ def build_network(
                 seed=_seed(seed, name, "mask"),
                 kernel_initializer=_free_initializer(initializer, kernel, channels, filters, _seed(seed, name)),
                 batch_axis=2,
+                dtype=dtype,
                 name=name,
             )
         outputs = layer(outputs)
@@ -110,6 +114,7 @@ def build_network(
             units,
             activation=activation,
             kernel_initializer=keras.initializers.GlorotUniform(_seed(seed, name)),
+            dtype=dtype,
             name=name,
         )(outputs)
     return keras.Model(inputs, outputs, name=network)

@@ -16,6 +16,7 @@ from freeconv.configs import (
     Level,
     Measure,
     Network,
+    Precision,
     Stack,
     first_error,
 )
@@ -156,6 +157,11 @@ class Train(Config):
         "glorot-authors",
         description="Glorot-uniform limits of free layers: `glorot-authors` multiplies both fans by the number of "
         "positions, as Keras 2 did; `glorot-position` takes the fans of one position, as a convolution does.",
+    )
+    precision: Precision = Field(
+        "float32",
+        description="Numbers that networks are computed in: `float32`; `tf32`, float32 whose products are rounded, on "
+        "a GPU; `bfloat16`, float32 weights with bfloat16 products and activations.",
     )
     kernels_every: Annotated[int, Field(ge=1)] = Field(
         1,

@@ -90,6 +90,7 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
     def losses_and_hits(weights: Any, fixed: Any, images: Any, labels: Any, rows: Any, training: bool) -> Any:
         batch, batch_labels = normalised(ops.take(images, rows, axis=0)), ops.take(labels, rows, axis=0)
         logits, _ = model.stateless_call(weights, fixed, batch, training=training)
+        logits = ops.cast(logits, "float32")
         losses = keras.losses.sparse_categorical_crossentropy(batch_labels, logits, from_logits=True)
         hits = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(batch_labels, "int32")), "float32")
         return losses, hits

@@ -285,7 +285,7 @@ def run_rows(study: pd.DataFrame) -> list[dict[str, Any]]:
         study: as `tables.run_table` returns it.
 
     Returns:
-        Rows with the keys dataset, network, augmentation, runs, epochs, seconds, device and backend.
+        Rows with the keys dataset, network, augmentation, runs, epochs, seconds, overhead_seconds, device and backend.
     """
     keys = ["dataset", "network", "augmentation"]
     return [
@@ -299,6 +299,7 @@ def _sums(study: pd.DataFrame) -> dict[str, Any]:
         "runs": len(study),
         "epochs": int(study["epochs"].sum()),
         "seconds": float(study["seconds"].sum()),
+        "overhead_seconds": float(study["overhead_seconds"].sum()),
         **{key: ", ".join(sorted(study[key].dropna().astype(str).unique())) for key in ("device", "backend")},
     }
 

@@ -77,6 +77,7 @@ def train_config(
         folds=train.folds,
         seed=params.seed,
         initializer=train.initializer,
+        precision=train.precision,
         evaluate=params.evaluate,
         **settings,
     )

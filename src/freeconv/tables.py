@@ -155,15 +155,15 @@ def run_table(study: Sequence[Run]) -> pd.DataFrame:
     """Return one row per run: what it is, how long it took, on what it ran, and its file.
 
     Returns:
-        Columns dataset, network, augmentation, level, fold, epochs (trained), positions (of the first layer), seconds,
-        device, backend, versions, path.
+        Columns dataset, network, augmentation, level, fold, epochs (trained), positions (of the first layer), seconds
+        (of training), overhead_seconds (its share of what its job did besides), device, backend, versions, path.
     """
     return pd.DataFrame(
         {
             **{key: getattr(run.config, key) for key in ("dataset", "network", "augmentation", "level", "fold")},
             "epochs": len(run.history["val_acc"]),
             "positions": int(np.prod(run.attributes["grid"])),
-            **{key: run.attributes.get(key, "") for key in ("seconds", "device", "backend")},
+            **{key: run.attributes.get(key, "") for key in ("seconds", "overhead_seconds", "device", "backend")},
             "versions": _versions(run.attributes.get("versions", {})),
             "path": run.path,
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from freeconv.configs import METRICS, RunConfig, Stack, TrainConfig
@@ -14,6 +15,7 @@ from freeconv.environment import environment, has_gpu
 from freeconv.errors import FreeconvError
 from freeconv.evaluate import evaluation_sets
 from freeconv.networks import build_network
+from freeconv.precision import use_precision
 from freeconv.progress import Progress
 from freeconv.replicas import Replicas, compile_replicas, initial_state, on_device
 from freeconv.shard import read_shard
@@ -233,8 +235,11 @@ def train(
     run_path: Callable[[RunConfig], str | Path],
     progress: Progress,
     stack: Stack = "auto",
+    begin: float | None = None,
 ) -> None:
     """Train all runs of a job with one compiled program and write each one's results file.
+
+    A stack that does not fit the device's memory is split, which is told in one line on standard output.
 
     Args:
         config: the job.
@@ -244,11 +249,14 @@ def train(
         progress: told of each epoch of each run.
         stack: whether runs are trained side by side (`"on"`) or one after another (`"off"`). `"auto"` stacks on a GPU,
             which one small network cannot fill; on a processor it gains nothing.
+        begin: when the job began, by `time.perf_counter`; now if None.
 
     Raises:
-        FreeconvError: a file is missing, broken or from other parameters, or a batch is larger than the training
-            folds.
+        FreeconvError: a file is missing, broken or from other parameters, a batch is larger than the training folds, or
+            the device lacks the precision.
     """
+    begin = time.perf_counter() if begin is None else begin
+    dtype = use_precision(config.precision)
     dataset = read_dataset(data_path)
     largest = min(len(fold_index(len(dataset.images), config.folds, fold)[0]) for fold in config.fold_indices)
     if config.batch > largest:
@@ -257,43 +265,73 @@ def train(
             f"received {config.batch}"
         )
     stacked = stack == "on" or (stack == "auto" and has_gpu())
-    groups = stacks(list(config.runs()), len(dataset.images), stacked)
-    shape = dataset.images.shape[1:]
-    model = build_network(config.network, shape, dataset.classes, 0, config.initializer, stacked=stacked)
+
+    def network(seed: int) -> keras.Model:
+        shape = dataset.images.shape[1:]
+        return build_network(
+            config.network, shape, dataset.classes, seed, config.initializer, stacked=stacked, dtype=dtype
+        )
+
+    model = network(0)
     make_replicas = compile_replicas(model, config.learning_rate)
     first_layer = next(layer for layer in model.layers if layer.name.endswith("_1"))
-    grid = list(first_layer.grid(first_layer.input.shape)) if config.network == "fcn" else [1, 1]
+    about = {
+        "layer": first_layer.name,
+        "grid": list(first_layer.grid(first_layer.input.shape)) if config.network == "fcn" else [1, 1],
+        "data_sha256": dataset.sha256,
+        **environment(),
+    }
+    waiting = stacks(list(config.runs()), len(dataset.images), stacked)
+    accounted = 0.0  # seconds since `begin` that are some run's
     with ThreadPoolExecutor(max_workers=1) as reader:
-        for group in groups:
-            seeds = [stream_seed(run.seed, "weights", *_name(run)) for run in group]
-            untrained = [
-                build_network(config.network, shape, dataset.classes, seed, config.initializer, stacked=stacked)
-                for seed in seeds
-            ]
-            shards = shard_reader(group, dataset, shard_path, reader)
-            replicas = make_replicas(initial_state(untrained))
-            for result, seed in zip(
-                train_stack(group, replicas, first_layer.name, dataset, shards, progress), seeds, strict=True
-            ):
-                write_h5(
-                    run_path(result.run),
-                    {
-                        **{f"history/{name}": np.array(values, "float32") for name, values in result.history.items()},
-                        "kernels": np.stack(list(result.kernels.values())),
-                        "kernel_epochs": np.array(list(result.kernels), "int64"),
-                    },
-                    {
-                        "config": result.run.dump(),
-                        "weights_seed": seed,
-                        "layer": first_layer.name,
-                        "grid": grid,
-                        "stack": len(group),
-                        "seconds": result.seconds,
-                        "data_sha256": dataset.sha256,
-                        **environment(),
-                    },
-                    compression="none",
+        while waiting:
+            group = waiting.pop(0)
+            seeds = {run: stream_seed(run.seed, "weights", *_name(run)) for run in group}
+            try:
+                replicas = make_replicas(initial_state([network(seed) for seed in seeds.values()]))
+                shards = shard_reader(group, dataset, shard_path, reader)
+                results = train_stack(group, replicas, first_layer.name, dataset, shards, progress)
+            except Exception as error:
+                if len(group) == 1 or not _is_out_of_memory(error):
+                    raise
+                half = (len(group) + 1) // 2
+                print(
+                    f"a stack of {len(group)} runs does not fit the device's memory: split into {half} and "
+                    f"{len(group) - half}",
+                    flush=True,
                 )
+                waiting[:0] = [group[:half], group[half:]]
+                continue
+            accounted += sum(result.seconds for result in results)
+            overhead = (time.perf_counter() - begin - accounted) / len(results)
+            accounted += overhead * len(results)
+            for result in results:
+                seed = {"weights_seed": seeds[result.run], "stack": len(group), "overhead_seconds": overhead}
+                write_run(run_path(result.run), result, {**seed, **about})
+
+
+def write_run(path: str | Path, result: Result, about: dict[str, Any]) -> None:
+    """Write a run's results file.
+
+    Args:
+        path: the HDF5 file to write: `history/<name>` (epochs,) float32, `kernels` (snapshots, positions,
+            kh · kw · channels, filters) float32 and `kernel_epochs` (snapshots,) int64; as attributes the
+            configuration, `seconds` of training and `about`.
+        result: the run.
+        about: further attributes: `layer` and `grid` of the kernels, `weights_seed`, `stack` (how many runs were
+            trained side by side), `overhead_seconds` (the run's share of what its job did besides training),
+            `data_sha256`, `versions`, `backend`, `device`.
+    """
+    arrays = {f"history/{name}": np.array(values, "float32") for name, values in result.history.items()}
+    arrays["kernels"] = np.stack(list(result.kernels.values()))
+    arrays["kernel_epochs"] = np.array(list(result.kernels), "int64")
+    # Trained weights look like noise: compression would take time and save nothing.
+    write_h5(path, arrays, {"config": result.run.dump(), "seconds": result.seconds, **about}, compression="none")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether a backend says that the device has no memory left."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in repr(error)
 
 
 def stacks(runs: Sequence[RunConfig], images: int, stacked: bool) -> list[list[RunConfig]]:
