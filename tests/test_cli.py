@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from freeconv.configs import TrainConfig
 from freeconv.params import load_params
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +25,10 @@ def test_runs_prints_the_grid(tmp_path):
     files = freeconv("runs", "--params", smoke, "--format", "files", cwd=tmp_path).stdout.split()
     assert len(files) == 8
     lines = freeconv("runs", "--params", smoke, "--format", "json", cwd=tmp_path).stdout.splitlines()
+    # two networks, with and without translation, folds together
+    assert len(lines) == 4
     assert {json.loads(line)["network"] for line in lines} == {"cnn", "fcn"}
+    assert [run.fold for line in lines for run in TrainConfig.parse(line).runs()] == 4 * [0, 3]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import pytest
+
 from freeconv import layout, runs
 from freeconv.params import check_params
 
@@ -9,6 +11,16 @@ def test_the_default_grid():
     assert len({(run.network, run.augmentation, run.level, run.fold) for run in grid}) == 30
     assert len(set(runs.run_files(params))) == 30
     assert {(run.augmentation, run.level) for run in grid} == {("none", 0.0), ("translate", 0.2), ("translate", 0.4)}
+
+
+@pytest.mark.parametrize(("fuse", "number"), [([], 30), (["fold"], 6), (["fold", "level"], 4)])
+def test_jobs_are_the_runs_that_fuse_puts_together(fuse, number):
+    params = check_params({"train": {"fuse": fuse}})
+    jobs = list(runs.jobs(params))
+    assert len(jobs) == number
+    together = [run for job in jobs for run in job.runs()]
+    assert len(together) == len(set(together)) == 30
+    assert set(together) == set(runs.runs(check_params({})))
 
 
 def test_level_0_is_trained_once_for_all_augmentations():

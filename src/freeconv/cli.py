@@ -137,11 +137,14 @@ class RunsFormat(StrEnum):
 @app.command()
 def runs(
     params: ParamsFile = Path("params.yaml"),
-    output: Annotated[RunsFormat, typer.Option("--format", help="A table, one JSON object a line, or paths.")] = (
-        RunsFormat.table
-    ),
+    output: Annotated[
+        RunsFormat,
+        typer.Option(
+            "--format", help="A table of runs, the jobs that `freeconv train` takes as JSON, or the runs' files."
+        ),
+    ] = (RunsFormat.table),
 ) -> None:
-    """Print every run that the parameters ask for."""
+    """Print every run that the parameters ask for, or the jobs that train them."""
     from freeconv import runs as grid
     from freeconv.params import load_params
 
@@ -149,7 +152,7 @@ def runs(
     if output is RunsFormat.files:
         print("\n".join(grid.run_files(values)))
     elif output is RunsFormat.json:
-        print("\n".join(run.text() for run in grid.runs(values)))
+        print("\n".join(job.text() for job in grid.jobs(values)))
     else:
         from rich.console import Console
         from rich.table import Table

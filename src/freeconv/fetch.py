@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import freeconv
 from freeconv.errors import FreeconvError
 from freeconv.storage import write_h5
 from freeconv.streams import random_stream
@@ -102,7 +103,7 @@ def fetch(
         "raw_sha256": _raw_sha256(dataset, source),
         "licence": loaded.licence,
         "classes": list(loaded.classes),
-        "versions": {"freeconv": version("freeconv"), "numpy": np.__version__},
+        "versions": {"freeconv": freeconv.__version__, "numpy": np.__version__},
     }
     write_h5(path, {"images": images, "labels": labels}, attributes, "gzip")
 

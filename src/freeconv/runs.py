@@ -1,10 +1,11 @@
 """The grid of a study: which shards, training jobs, runs and traces its parameters ask for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from freeconv import layout
 from freeconv.configs import AUGMENTATIONS, Augmentation, DistanceConfig, Network, RunConfig, ShardConfig, TrainConfig
-from freeconv.params import Params
+from freeconv.params import FuseAxis, Params
 
 
 def augmentations(params: Params) -> list[Augmentation]:
@@ -98,12 +99,24 @@ def distance_config(
     )
 
 
-def runs(params: Params) -> Iterator[RunConfig]:
-    """Yield every run of the study, each once."""
+def jobs(params: Params) -> Iterator[TrainConfig]:
+    """Yield every training job of the study: the runs that `train.fuse` puts together."""
+
+    def groups(axis: FuseAxis, values: list[Any]) -> list[list[Any]]:
+        return [values] if axis in params.train.fuse else [[value] for value in values]
+
     for dataset in params.data.datasets:
         for network in params.train.networks:
-            for augmentation, levels in trained_levels(params).items():
-                yield from train_config(params, dataset, network, augmentation, levels, held_out(params)).runs()
+            for augmentation, all_levels in trained_levels(params).items():
+                for levels in groups("level", all_levels):
+                    for folds in groups("fold", held_out(params)):
+                        yield train_config(params, dataset, network, augmentation, levels, folds)
+
+
+def runs(params: Params) -> Iterator[RunConfig]:
+    """Yield every run of the study, each once."""
+    for job in jobs(params):
+        yield from job.runs()
 
 
 def data_files(params: Params) -> list[str]:

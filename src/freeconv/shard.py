@@ -1,12 +1,12 @@
 """Shards: augmented passes over a whole dataset, stored once and read by every run that trains on them."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import h5py
 import numpy as np
 
+import freeconv
 from freeconv.augment import AUGMENT
 from freeconv.configs import ShardConfig, check_config
 from freeconv.errors import FreeconvError
@@ -46,7 +46,7 @@ def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path, com
             "config": config.dump(),
             "data_sha256": attributes["content_sha256"],
             "versions": {
-                "freeconv": version("freeconv"),
+                "freeconv": freeconv.__version__,
                 "h5py": h5py.__version__,
                 "numpy": np.__version__,
                 "opencv": cv2.__version__,
