@@ -5,14 +5,11 @@ import pytest
 from sklearn.model_selection import KFold
 
 from freeconv import layout, train
-from freeconv.augment import edge_noise, noise, rotate, translate
 from freeconv.configs import METRICS, TrainConfig
 from freeconv.errors import FreeconvError
-from freeconv.evaluate import evaluation_sets
 from freeconv.replicas import Replicas
 from freeconv.shard import make_shard
 from freeconv.storage import read_h5, write_h5
-from freeconv.streams import random_stream
 from freeconv.train import epoch_batches, fold_index, read_dataset, stacks, train_stack
 
 COUNT = 61
@@ -283,12 +280,6 @@ def test_lower_precision_learns_about_the_same(folder, tmp_path):
     np.testing.assert_allclose(lower["history/val_loss"], exact["history/val_loss"], rtol=0.02)
 
 
-def test_a_precision_that_the_device_lacks_is_refused_before_training(folder, tmp_path):
-    with pytest.raises(FreeconvError, match=r"train\.precision: expected float32 or bfloat16 .* received 'tf32'"):
-        trained(folder, tmp_path, precision="tf32")
-    assert not list(tmp_path.rglob("*"))
-
-
 def test_only_runs_with_equally_many_steps_are_stacked():
     runs = list(config(batch=41, folds=3, fold_indices=[0, 1, 2], levels=[0.2]).runs())
     # folds of 21, 20 and 20 of 61 images leave 40, 41 and 41 to train on
@@ -310,32 +301,6 @@ def test_an_epoch_leaves_out_the_incomplete_batch():
     assert batches.shape == (4, 9)
     assert len(set(batches.flat)) == 36
     assert set(batches.flat) <= set(fold_index(COUNT, 3, 0)[0])
-
-
-def test_evaluation_sets_are_the_augmentations(folder):
-    images = read_dataset(folder / layout.data_file("tiny")).images[:5]
-    run = next(config().runs())
-    sets = evaluation_sets(images, run)
-    assert list(sets) == ["val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc"]
-    scaled = images.astype("float32") / 255
-
-    def rng(name):
-        return random_stream(0, "evaluate", "tiny", 3, 0, name)
-
-    for name, expected in {
-        "val_acc": scaled,
-        "translate_acc": translate(scaled, 0.25, rng("translate")),
-        "rotate_acc": rotate(scaled, 45 / 360, rng("rotate")),
-        "noise_acc": noise(scaled, 0.15, rng("noise")),
-        "edge_noise_acc": edge_noise(scaled, 0.15, rng("edge_noise")),
-    }.items():
-        stored = sets[name] / np.float32(255) if sets[name].dtype == "uint8" else sets[name]
-        np.testing.assert_allclose(stored, expected, atol=0.002, err_msg=name)
-    np.testing.assert_array_equal(sets["swap_acc"][:, :8, 8:], images[:, 8:, :8])
-    # another network and level sees the same images, another fold others
-    other = evaluation_sets(images, run.model_copy(update={"network": "cnn", "level": 0.4}))
-    np.testing.assert_array_equal(other["noise_acc"], sets["noise_acc"])
-    assert (evaluation_sets(images, run.model_copy(update={"fold": 1}))["noise_acc"] != sets["noise_acc"]).any()
 
 
 def test_a_batch_larger_than_the_training_folds_is_refused(folder, tmp_path):
