@@ -44,7 +44,6 @@ def shard_config(wildcards):
 # A training job holds the runs that train.fuse puts together: a fused axis is a list of values in the rule's outputs,
 # any other one is a wildcard.
 FUSE = PARAMS.train.fuse
-STACK = PARAMS.train.stack
 TRAIN_FOLDS = runs.held_out(PARAMS) if "fold" in FUSE else ["{fold}"]
 TRAIN_LEVELS = {
     augmentation: levels if "level" in FUSE else ["{level}"]

@@ -22,8 +22,9 @@ for AUGMENTATION in TRAIN_LEVELS:
         resources:
             gpu=1,
             mem_mb=3000,
+            stack=PARAMS.train.stack,
         params:
             config=train_config(AUGMENTATION),
             code=code_hash("freeconv.train"),
         shell:
-            "freeconv train {params.config:q} --threads {threads} --stack {STACK} > {log} 2>&1"
+            "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} > {log} 2>&1"
