@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint docs lock clean
+.PHONY: help setup demo test lint bench docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ lint: setup ## style, types, Snakemake's lint
 	mypy
 	snakefmt --check Snakefile workflow
 	pytest --durations=0 tests/workflow/test_lint.py
+
+bench: setup ## measure speed and write docs/performance.md (peers: uv pip install -e '.[bench]')
+	python benchmarks/run.py
 
 docs: setup ## write the generated reference pages
 	freeconv params --write-docs

@@ -1,0 +1,166 @@
+"""Run all benchmarks, one after another, and write docs/performance.md from their results.
+
+Less than 15 minutes on two cores. Nothing else should run on the machine meanwhile.
+
+    python benchmarks/run.py              # peers: pip install -e '.[bench]'
+    python benchmarks/run.py --page-only  # only the page, from the results that are there
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from measuring import RESULTS, arguments, met
+from rich.console import Console
+from rich.table import Table
+
+FOLDER = Path(__file__).resolve().parent
+PAGE = FOLDER.parent / "docs/performance.md"
+# File and Keras backend, in the order of the page.
+BENCHMARKS = (
+    ("layer", "tensorflow"),
+    ("augmentation", "tensorflow"),
+    ("shards", "tensorflow"),
+    ("stacking", "tensorflow"),
+    ("stacking", "jax"),
+    ("startup", "tensorflow"),
+    ("planning", "tensorflow"),
+)
+VERDICT = {True: "met", False: "missed", None: "—"}
+INTRODUCTION = """# Performance
+
+Written by `python benchmarks/run.py` from `benchmarks/results/`; do not edit by hand. Every number is the median over
+the rounds, with the 10th to 90th percentile in parentheses; ratios are taken within each round. A target without a
+verdict (—) has not been measured, and a comparison without a target is there to be known."""
+
+Result = Mapping[str, Any]
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits, and no exponent for what people read without one."""
+    if value == 0 or not 1e-3 <= abs(value) < 1e7:
+        return f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def value_text(row: Mapping[str, Any]) -> str:
+    """Return median, spread and unit of a measured or compared quantity, or why there is none."""
+    if row["median"] is None:
+        return f"{row['not_installed']} not installed"
+    spread = f" ({number(row['p10'])}–{number(row['p90'])})" if row["n"] > 1 else ""
+    return f"{number(row['median'])}{spread} {row['unit']}".rstrip()
+
+
+def target_text(row: Mapping[str, Any]) -> str:
+    """Return a comparison's target."""
+    return f"{row['target']} {row['unit']}".rstrip() if row["target"] else "—"
+
+
+def performance_page(results: Sequence[Result]) -> str:
+    """Return the page of all results, as Markdown."""
+    comparisons = [row for result in results for row in result["compared"]]
+    verdicts = [met(row) for row in comparisons]
+    peers = sorted({row["not_installed"] for row in comparisons if "not_installed" in row})
+    summary = f"{verdicts.count(True)} targets met, {verdicts.count(False)} missed."
+    if peers:
+        summary += f" Not installed, so not compared: {', '.join(peers)}."
+    lines = [*INTRODUCTION.splitlines(), "", summary]
+    for result in results:
+        machine, versions = result["machine"], result["versions"]
+        where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
+        where = f"{machine['device']} ({where})" if "device" in machine else where
+        lines += [
+            "",
+            f"## {result['name']}",
+            "",
+            f"Claim: **{result['claim']}** {result['method']}",
+            "",
+            f"`{result['command']}` on {result['date']}; {where}; {result['n']}; "
+            + ", ".join(f"{package} {text}" for package, text in versions.items())
+            + ".",
+        ]
+        if result["quick"]:
+            lines += ["", "A trial at tiny sizes: these numbers mean nothing."]
+        lines += ["", "| compared | result | target | |", "|---|---|---|---|"]
+        lines += [
+            f"| {row['what']} | {value_text(row)} | {target_text(row)} | {VERDICT[met(row)]} |"
+            for row in result["compared"]
+        ]
+        if result["measured"]:
+            lines += ["", "| measured | result |", "|---|---|"]
+            lines += [f"| {row['what']} | {value_text(row)} |" for row in result["measured"]]
+    return "\n".join(lines) + "\n"
+
+
+def verdict_table(result: Result) -> Table:
+    """Return a table of one benchmark's comparisons for the terminal."""
+    table = Table("compared", "result", "target", "", title=result["name"], title_justify="left")
+    for row in result["compared"]:
+        verdict = met(row)
+        table.add_row(
+            row["what"],
+            value_text(row),
+            target_text(row),
+            VERDICT[verdict],
+            style={True: "green", False: "red", None: None}[verdict],
+        )
+    return table
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Return the results in a folder, in the order of `BENCHMARKS`."""
+    order = list(dict.fromkeys(name for name, _ in BENCHMARKS))
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    return sorted(results, key=lambda result: (order.index(result["name"].partition("-")[0]), result["name"]))
+
+
+def run_benchmarks(folder: Path, quick: bool, console: Console) -> bool:
+    """Run all benchmarks, results into a folder, and show their comparisons; return whether all ran to their end."""
+    complete = True
+    for name, backend in BENCHMARKS:
+        if find_spec(backend) is None:
+            console.print(f"{name} on {backend}: not installed")
+            continue
+        begin = time.perf_counter()
+        command = [sys.executable, str(FOLDER / f"{name}.py"), "--output", str(folder), *(["--quick"] if quick else [])]
+        done = subprocess.run(
+            command,
+            cwd=FOLDER.parent,
+            env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            console.print(f"{name} on {backend}: failed with exit code {done.returncode}", style="red")
+            complete = False
+            continue
+        console.print(f"{name} on {backend}: {time.perf_counter() - begin:.0f} s")
+        written = Path(done.stdout.splitlines()[-1])
+        console.print(verdict_table(json.loads(written.read_text(encoding="utf-8"))))
+    return complete
+
+
+def main() -> None:
+    """Run the benchmarks and write the page; exit code 1 if one of them failed."""
+    parser = arguments(__doc__)
+    parser.add_argument("--page", type=Path, help="the page to write (docs/performance.md; with --quick none)")
+    parser.add_argument("--page-only", action="store_true", help="write the page from the results that are there")
+    options = parser.parse_args()
+    folder = (options.output or (RESULTS / "quick" if options.quick else RESULTS)).resolve()
+    page = options.page or (None if options.quick else PAGE)
+    complete = options.page_only or run_benchmarks(folder, options.quick, Console())
+    if page:
+        page.write_text(performance_page(read_results(folder)), encoding="utf-8")
+        print(page)
+    sys.exit(0 if complete else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freeconv.networks import ARCHITECTURES, build_network
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Return a function that imports a benchmark as running its file would."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return import_module
+
+
+@pytest.fixture
+def result(benchmark):
+    measuring = benchmark("measuring")
+    return {
+        "name": "layer",
+        "claim": "It is fast.",
+        "method": "Two contestants take turns.",
+        "command": "python benchmarks/layer.py",
+        "quick": False,
+        "date": "2026-01-31",
+        "machine": {"processor": "CPU (Some 9000)", "cores": 2, "memory_gib": 23.5},
+        "versions": {"keras": "3.12.0"},
+        "n": "3 rounds of 5 steps",
+        "measured": [measuring.measured("FCN: a step", [12.0, 11.0, 50.0], "ms")],
+        "compared": [
+            measuring.compared("FCN / CNN", [0.9, 1.0, 1.3], "≤ 1.0"),
+            measuring.compared("floor / FCN", [60.0, 61.0, 90.0], "≥ 75", "%"),
+            measuring.compared("5 × CNN", [1.4], None),
+            measuring.not_installed("FCN / LocallyConnected2D", "tf-keras", "≤ 0.6"),
+        ],
+    }
+
+
+def test_page_says_what_was_measured_where_and_whether_targets_were_met(benchmark, result):
+    page = benchmark("run").performance_page([result])
+    for line in (
+        "| FCN / CNN | 1 (0.92–1.24) | ≤ 1.0 | met |",
+        "| floor / FCN | 61 (60.2–84.2) % | ≥ 75 % | missed |",
+        "| 5 × CNN | 1.4 | — | — |",
+        "| FCN / LocallyConnected2D | tf-keras not installed | ≤ 0.6 | — |",
+        "| FCN: a step | 12 (11.2–42.4) ms |",
+        "1 targets met, 1 missed. Not installed, so not compared: tf-keras.",
+    ):
+        assert line in page.splitlines()
+    for text in ("CPU (Some 9000), 2 cores, 23.5 GiB", "2026-01-31", "3 rounds of 5 steps", "keras 3.12.0"):
+        assert text in page
+    assert "trial" not in page
+    assert "trial" in benchmark("run").performance_page([{**result, "quick": True}])
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "expected"),
+    [(1.0, "≤ 1.0", True), (0.5, "< 0.5", False), (5.9, "≥ 6", False), (6, "≥ 6", True), (3, None, None)],
+)
+def test_met(benchmark, value, target, expected):
+    measuring = benchmark("measuring")
+    assert measuring.met(measuring.compared("", value, target)) is expected
+
+
+def test_contestants_take_turns_and_the_first_round_does_not_count(benchmark):
+    turns = []
+    seconds = benchmark("measuring").round_robin({name: lambda name=name: turns.append(name) for name in "ab"}, 3)
+    assert turns == list("ab" * 4)
+    assert [values.shape for values in seconds.values()] == [(3,), (3,)]
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
+def test_operations_are_those_of_the_weights(benchmark, shape):
+    """A weight of a free network is used once per image and product."""
+    model = build_network("fcn", shape, 10, 0)
+    kernels = [np.prod(weight.shape) for weight in model.trainable_variables if weight.name == "kernel"]
+    assert len(kernels) == len(ARCHITECTURES["mnist"]) + 2
+    assert benchmark("measuring").step_operations(shape, 10, 7) == 2 * 7 * (3 * sum(kernels) - kernels[0])
+
+
+def test_augmentation(benchmark, tmp_path):
+    benchmark("augmentation").main(["--quick", "--output", str(tmp_path)])
+    result = json.loads((tmp_path / "augmentation.json").read_text())
+    assert result["quick"]
+    assert [row["what"] for row in result["compared"] if benchmark("measuring").met(row) is False] == []
+    assert all(row["p10"] <= row["median"] <= row["p90"] for row in result["measured"])
+
+
+def test_parts_of_making_a_shard_add_up(benchmark, tmp_path):
+    benchmark("shards").main(["--quick", "--output", str(tmp_path)])
+    medians = {row["what"]: row["median"] for row in json.loads((tmp_path / "shards.json").read_text())["measured"]}
+    parts = [medians[f"28 × 28 × 1, none: … {part}"] for part in ("reading the dataset", "writing", "augmentation")]
+    assert min(parts) > 0
+    assert sum(parts) == pytest.approx(medians["28 × 28 × 1, none: make a shard"], rel=0.5)
+    assert medians["28 × 28 × 1, zstd: its size"] < medians["28 × 28 × 1, none: its size"]
+
+
+def test_first_step_stops_after_one(benchmark, tmp_path):
+    startup = benchmark("startup")
+    startup.prepared_study(str(tmp_path))
+    command = [sys.executable, str(BENCHMARKS / "startup.py"), "--first-step"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == startup.FIRST_STEP
+    assert not (tmp_path / "results/train").exists()
+
+
+def test_a_command_that_fails_is_no_measurement(benchmark, tmp_path, monkeypatch):
+    startup = benchmark("startup")
+    monkeypatch.setattr(startup, "FREECONV", "false")
+    run, _ = startup.timed_commands(str(tmp_path))["freeconv --help"]
+    with pytest.raises(RuntimeError, match="expected 'train'"):
+        run()
