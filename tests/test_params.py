@@ -74,6 +74,10 @@ def test_levels_may_be_one_number(name):
         ({"aug": {"translate": 1.5}}, "aug.translate.0: expected less than 1, received 1.5"),
         ({"aug": {"translate": [0, -0.1]}}, "aug.translate.1: expected greater than or equal to 0, received -0.1"),
         ({"aug": {"translate": [0.1, 0.1]}}, "aug.translate: expected each value once, received [0.1, 0.1]"),
+        (
+            {"aug": {"translate": 0.1234567}},
+            "expected levels of at most six significant digits, received 0.1234567",
+        ),
         ({"aug": {"translate": "1e-3"}}, "aug.translate.0: expected a valid number, received '1e-3'"),
         ({"aug": {"translate": float("nan")}}, "aug.translate.0: expected"),
         ({"train": {"epochs": "ten"}}, "train.epochs: expected a valid integer, received 'ten'"),

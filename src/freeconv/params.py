@@ -21,6 +21,7 @@ from freeconv.configs import (
     first_error,
 )
 from freeconv.errors import FreeconvError
+from freeconv.layout import level_text
 from freeconv.storage import Compression
 
 BuiltinDataset = Literal["mnist-5k", "mnist", "cifar10"]
@@ -112,7 +113,10 @@ class Aug(Config):
 
     @field_validator(*AUGMENTATIONS)
     @classmethod
-    def _levels_are_unique(cls, levels: list[float]) -> list[float]:
+    def _levels_can_be_told_apart(cls, levels: list[float]) -> list[float]:
+        for level in levels:
+            if float(level_text(level)) != level:  # a level is part of file names, and read back from them
+                raise ValueError(f"levels of at most six significant digits, received {level!r}")
         return _unique(levels)
 
 
