@@ -61,15 +61,20 @@ def test_equals_loop(shape, filters, kernel_size, strides):
 
 
 @pytest.mark.parametrize(("shape", "filters", "kernel_size", "strides"), SHAPES)
-def test_batch_axis_2_is_the_same_layer_in_another_order(shape, filters, kernel_size, strides):
+def test_batch_axis_3_is_the_same_layer_in_another_order(shape, filters, kernel_size, strides):
     layer, inputs = built(shape, filters, kernel_size, strides, activation="relu")
-    other = FreeConv2D(filters, kernel_size, strides, activation="relu", batch_axis=2)
-    turned = inputs.transpose(1, 2, 0, 3)
+    other = FreeConv2D(filters, kernel_size, strides, activation="relu", batch_axis=3)
+    turned = inputs.transpose(1, 2, 3, 0)
     other.build(turned.shape)
     other.set_weights(layer.get_weights())
     outputs = ops.convert_to_numpy(other(turned))
-    np.testing.assert_allclose(outputs.transpose(2, 0, 1, 3), ops.convert_to_numpy(layer(inputs)), rtol=1e-5)
+    np.testing.assert_allclose(outputs.transpose(3, 0, 1, 2), ops.convert_to_numpy(layer(inputs)), rtol=1e-5)
     assert other.compute_output_shape(turned.shape) == outputs.shape
+
+
+def test_activation_is_over_the_filters():
+    layer, inputs = built((3, 5, 5, 2), 4, 3, 2, activation="softmax")
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(inputs)).sum(axis=-1), 1, rtol=1e-5)
 
 
 def test_equals_conv2d_when_kernels_are_equal():
@@ -171,8 +176,36 @@ def test_weights_have_the_shapes_of_locally_connected_2d():
     assert [weight.shape for weight in layer.get_weights()] == [(169, 9, 32), (13, 13, 32)]
 
 
+def test_missing_inputs_are_those_of_a_masked_input():
+    layer, inputs = built((4, 9, 8, 3), 5, 3, 2, vcp=0.4, vcp_mask="inputs", seed=3)
+    units = np.random.default_rng(3).random((9, 8, 3)) >= 0.4
+    assert 0.4 < units.mean() < 0.8
+    whole = FreeConv2D(5, 3, strides=2)
+    whole.build(inputs.shape)
+    kernel = np.random.default_rng(4).normal(size=whole.kernel.shape)
+    bias = np.zeros(whole.bias.shape)
+    whole.set_weights([kernel, bias])
+    weights = {"kernel": kernel, "bias": bias}
+    layer.set_weights([weights.get(weight.name, ops.convert_to_numpy(weight)) for weight in layer.weights])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer(inputs)), ops.convert_to_numpy(whole(inputs * units)), rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="Received: vcp_mask='rows'"):
+        FreeConv2D(1, 1, vcp_mask="rows")
+
+
 def test_config_round_trip_is_json():
-    layer = FreeConv2D(3, (2, 3), 2, activation="relu", use_bias=False, vcp=0.1, kernel_regularizer="l2", batch_axis=2)
+    layer = FreeConv2D(
+        3,
+        (2, 3),
+        2,
+        activation="relu",
+        use_bias=False,
+        vcp=0.1,
+        vcp_mask="inputs",
+        kernel_regularizer="l2",
+        batch_axis=3,
+    )
     config = json.loads(json.dumps(layer.get_config()))
     again = FreeConv2D.from_config(config)
     assert json.loads(json.dumps(again.get_config())) == config

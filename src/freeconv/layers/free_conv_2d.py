@@ -33,6 +33,8 @@ class FreeConv2D(keras.layers.Layer):
         activation: activation function; none if `None`.
         use_bias: bool, whether every position and filter has a bias.
         vcp: float in [0, 1), the probability that a connection is missing.
+        vcp_mask: what is missing: single `"connections"`, or `"inputs"`, units of the layer's input (row, column and
+            channel) for all kernels and filters that read them, as in the authors' program.
         seed: int, seed of the missing connections. If `None` a random seed is drawn and kept in the configuration.
         kernel_initializer: initializer of the kernels. On the weights' shape `"glorot_uniform"` multiplies both fans
             by the number of positions, as Keras 2 and so the authors' program did.
@@ -41,14 +43,15 @@ class FreeConv2D(keras.layers.Layer):
         bias_regularizer: optional regularizer of the biases.
         kernel_constraint: optional constraint of the kernels.
         bias_constraint: optional constraint of the biases.
-        batch_axis: 0 or 2, the axis of the batch in inputs and outputs. 0 is Keras's own order; with 2 the order is
-            (height, width, batch, channels), in which a chain of free layers needs no transpositions.
+        batch_axis: 0 or 3, the axis of the batch in inputs and outputs. 0 is Keras's own order; with 3 the order is
+            (height, width, channels, batch), in which a chain of free layers needs no transpositions, and the
+            activation must be one that takes each number by itself.
 
     Input shape:
-        (batch, height, width, channels), or (height, width, batch, channels) if `batch_axis` is 2.
+        (batch, height, width, channels), or (height, width, channels, batch) if `batch_axis` is 3.
 
     Output shape:
-        (batch, rows, cols, filters), or (rows, cols, batch, filters) if `batch_axis` is 2, where
+        (batch, rows, cols, filters), or (rows, cols, filters, batch) if `batch_axis` is 3, where
         `rows = (height - kernel_height) // stride_height + 1` and likewise for `cols`.
 
     Weights:
@@ -68,6 +71,7 @@ class FreeConv2D(keras.layers.Layer):
         activation: str | Callable | None = None,
         use_bias: bool = True,
         vcp: float = 0.0,
+        vcp_mask: str = "connections",
         seed: int | None = None,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
@@ -83,14 +87,17 @@ class FreeConv2D(keras.layers.Layer):
             raise ValueError(f"Argument `filters` must be a positive integer. Received: filters={filters}")
         if not 0 <= vcp < 1:
             raise ValueError(f"Argument `vcp` must be at least 0 and below 1. Received: vcp={vcp}")
-        if batch_axis not in (0, 2):
-            raise ValueError(f"Argument `batch_axis` must be 0 or 2. Received: batch_axis={batch_axis}")
+        if vcp_mask not in ("connections", "inputs"):
+            raise ValueError(f'Argument `vcp_mask` must be "connections" or "inputs". Received: vcp_mask={vcp_mask!r}')
+        if batch_axis not in (0, 3):
+            raise ValueError(f"Argument `batch_axis` must be 0 or 3. Received: batch_axis={batch_axis}")
         self.filters = filters
         self.kernel_size = _pair(kernel_size, "kernel_size")
         self.strides = _pair(strides, "strides")
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.vcp = vcp
+        self.vcp_mask = vcp_mask
         self.seed = seed if seed is not None else keras.random.SeedGenerator().get_config()["seed"]
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -103,11 +110,11 @@ class FreeConv2D(keras.layers.Layer):
     def build(self, input_shape: Sequence[Any]) -> None:
         """Create the weights for inputs of `input_shape` (see the class's input shape)."""
         rows, cols = self.grid(input_shape)
-        channels = input_shape[-1]
+        _, _, channels = self._image(input_shape)
         shape = (rows * cols, self.kernel_size[0] * self.kernel_size[1] * channels, self.filters)
         initializer = self.kernel_initializer
         if self.vcp > 0:
-            connected = np.random.default_rng(self.seed).random(shape) >= self.vcp
+            connected = self._connected(input_shape, shape)
             self.mask = self.add_weight(
                 name="mask", shape=shape, dtype="uint8", initializer=lambda *_, **__: connected, trainable=False
             )
@@ -131,26 +138,35 @@ class FreeConv2D(keras.layers.Layer):
                 constraint=self.bias_constraint,
             )
 
+    def _connected(self, input_shape: Sequence[Any], shape: tuple[int, int, int]) -> np.ndarray:
+        """Return which weights of kernels of `shape` there are, a bool array, drawn from the seed."""
+        rng = np.random.default_rng(self.seed)
+        if self.vcp_mask == "connections":
+            return rng.random(shape) >= self.vcp
+        units = rng.random((*self._image(input_shape), 1)) >= self.vcp
+        fields = self._receptive_fields(units, *self.grid(input_shape))
+        return np.repeat(ops.convert_to_numpy(fields).reshape(shape[0], shape[1], 1), shape[2], axis=2)
+
     def call(self, inputs: Any) -> Any:
         """Return the layer's output for `inputs` (see the class's input and output shapes)."""
-        if self.batch_axis == 0:
-            inputs = ops.transpose(inputs, (1, 2, 0, 3))
-        rows, cols = self.grid(ops.shape(inputs), batch_axis=2)
-        fields = ops.reshape(self._receptive_fields(inputs, rows, cols), (rows * cols, -1, self.kernel.shape[1]))
+        rows, cols = self.grid(inputs.shape)
+        fields = self._receptive_fields(ops.moveaxis(inputs, self.batch_axis, 3), rows, cols)
+        fields = ops.reshape(fields, (rows * cols, self.kernel.shape[1], -1))
         kernel = self.kernel
         if self.vcp > 0:
             kernel = kernel * ops.cast(self.mask, kernel.dtype)
-        # One batched product: position p has (batch, field) × (field, filters).
-        outputs = ops.reshape(ops.matmul(fields, kernel), (rows, cols, -1, self.filters))
+        # One batched product: position p has (filters, field) × (field, batch). In this order the backward products
+        # need no copy with swapped axes either (docs/performance.md).
+        outputs = ops.einsum("pkf,pkb->pfb", kernel, fields)
+        outputs = ops.reshape(outputs, (rows, cols, self.filters, -1))
         if self.use_bias:
-            outputs = outputs + ops.expand_dims(self.bias, 2)
-        outputs = self.activation(outputs)
-        return ops.transpose(outputs, (2, 0, 1, 3)) if self.batch_axis == 0 else outputs
+            outputs = outputs + ops.expand_dims(self.bias, 3)
+        return self.activation(ops.moveaxis(outputs, 3, self.batch_axis))
 
     def _receptive_fields(self, inputs: Any, rows: int, cols: int) -> Any:
-        """Return what each position sees, (rows, cols, batch, kh · kw · channels).
+        """Return what each position sees, (rows, cols, kh · kw · channels, batch).
 
-        Inputs are (height, width, batch, channels). One strided slice per place in the kernel:
+        Inputs are (height, width, channels, batch). One strided slice per place in the kernel:
         `ops.image.extract_patches` would multiply by an identity kernel.
         """
         kernel_height, kernel_width = self.kernel_size
@@ -164,10 +180,15 @@ class FreeConv2D(keras.layers.Layer):
                 for i in range(kernel_height)
                 for j in range(kernel_width)
             ],
-            axis=-1,
+            axis=2,
         )
 
-    def grid(self, input_shape: Sequence[Any], batch_axis: int | None = None) -> tuple[int, int]:
+    def _image(self, input_shape: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """Return height, width and channels of inputs of `input_shape`."""
+        height, width, channels = (size for axis, size in enumerate(input_shape) if axis != self.batch_axis)
+        return height, width, channels
+
+    def grid(self, input_shape: Sequence[Any]) -> tuple[int, int]:
         """Return the numbers of output positions (rows, cols) for inputs of `input_shape`.
 
         Raises:
@@ -175,16 +196,15 @@ class FreeConv2D(keras.layers.Layer):
         """
         if len(input_shape) != 4:
             raise ValueError(f"FreeConv2D needs inputs of rank 4. Received: input_shape={tuple(input_shape)}")
-        first = 0 if (self.batch_axis if batch_axis is None else batch_axis) == 2 else 1
-        size = input_shape[first : first + 2]
-        if None in size or input_shape[-1] is None:
+        image = self._image(input_shape)
+        if None in image:
             raise ValueError(
                 "FreeConv2D has weights for every position and needs to know height, width and channels. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
         rows, cols = (
             (length - kernel) // stride + 1
-            for length, kernel, stride in zip(size, self.kernel_size, self.strides, strict=True)
+            for length, kernel, stride in zip(image, self.kernel_size, self.strides, strict=False)
         )
         if min(rows, cols) < 1:
             raise ValueError(
@@ -195,9 +215,9 @@ class FreeConv2D(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return the shape of the output for inputs of `input_shape`."""
-        rows, cols = self.grid(input_shape)
-        batch = input_shape[self.batch_axis]
-        return (batch, rows, cols, self.filters) if self.batch_axis == 0 else (rows, cols, batch, self.filters)
+        shape: list[int | None] = [*self.grid(input_shape), self.filters]
+        shape.insert(self.batch_axis, input_shape[self.batch_axis])
+        return tuple(shape)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal layer."""
@@ -209,6 +229,7 @@ class FreeConv2D(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
             "vcp": self.vcp,
+            "vcp_mask": self.vcp_mask,
             "seed": self.seed,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
