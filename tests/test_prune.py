@@ -8,10 +8,9 @@ PHASES = ["data", "shards", "train", "report"]
 
 
 def write_all(params):
-    for files in (runs.data_files, runs.shard_files, runs.run_files, runs.distance_files, runs.report_files):
-        for path in files(params):
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).touch()
+    for path in runs.all_files(params):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
 
 
 def test_a_smaller_study_leaves_nothing_of_a_larger_one(project):
@@ -20,15 +19,12 @@ def test_a_smaller_study_leaves_nothing_of_a_larger_one(project):
     write_all(small)
     assert prune(large, PHASES) == []
     deleted = prune(small, PHASES)
-    assert {str(path) for path in deleted} == {
-        path
-        for files in (runs.shard_files, runs.run_files, runs.distance_files)
-        for path in set(files(large)) - set(files(small))
-    }
+    assert {str(path) for path in deleted} == set(set(runs.all_files(large)) - set(runs.all_files(small)))
+    folders = {path.parts[1] for path in deleted if path.parts[0] == "results"}
+    assert folders == {"shards", "train", "distance", "measure"}
     assert stale_files(small, PHASES) == []
     assert not Path("results/train/mnist-5k/cnn/none").exists()
-    for files in (runs.shard_files, runs.run_files, runs.distance_files, runs.report_files, runs.data_files):
-        assert all(Path(path).exists() for path in files(small))
+    assert all(Path(path).exists() for path in runs.all_files(small))
 
 
 def test_other_phases_and_other_files_are_left_alone(project):

@@ -87,3 +87,56 @@ def test_only_free_networks_have_traces():
 
 def test_levels_in_file_names():
     assert [layout.level_text(level) for level in (0.0, 0.1, 0.99, 0.30000000000000004)] == ["0", "0.1", "0.99", "0.3"]
+
+
+VCP = {"levels": [0, 0.5, 0.99], "translate": [0.2, 0.3]}
+
+
+def test_missing_connections_reuse_the_free_networks_that_are_trained_anyway():
+    params = check_params({"aug": {"translate": [0, 0.2]}, "vcp": VCP, "train": {"held_out": [0]}})
+    found = [(run.network, run.augmentation, run.level) for run in runs.runs(params)]
+    assert len(found) == len(set(found))
+    assert set(found) == {
+        *((network, "none", 0.0) for network in ("cnn", "fcn")),
+        *((network, "translate", 0.2) for network in ("cnn", "fcn", "fcn-vcp-0.5", "fcn-vcp-0.99")),
+        *((network, "translate", 0.3) for network in ("fcn", "fcn-vcp-0.5", "fcn-vcp-0.99")),
+    }
+    assert {run.vcp_mask for run in runs.runs(params) if run.variant.vcp == 0} == {None}
+    assert {run.vcp_mask for run in runs.runs(params) if run.variant.vcp > 0} == {"connections"}
+
+
+def test_missing_connections_at_level_0_are_trained_on_images_as_they_are():
+    params = check_params({"vcp": {"levels": [0.5], "translate": 0}, "train": {"held_out": [0], "networks": ["cnn"]}})
+    (run,) = [run for run in runs.runs(params) if run.variant.vcp]
+    assert (run.augmentation, run.level, run.copies) == ("none", 0.0, 1)
+
+
+def test_the_search_is_a_grid_of_ordinary_runs():
+    search = {"learning_rates": [0.1, 1e-06], "epochs": 7, "patience": 3, "overrides": {"mnist": {"epochs": 9}}}
+    params = check_params({"data": {"datasets": ["mnist-5k", "mnist"]}, "search": search})
+    found = [run for run in runs.runs(params) if run.variant.learning_rate]
+    assert len(found) == 2 * 2 * 2 * 2
+    assert {(run.augmentation, run.fold, run.patience) for run in found} == {("none", 0, 3)}
+    assert {(run.dataset, run.epochs) for run in found} == {("mnist-5k", 7), ("mnist", 9)}
+    assert all(run.learning_rate == run.variant.learning_rate for run in found)
+    assert "results/train/mnist/fcn-layers-2-rate-1e-06/none/0/fold-0.h5" in runs.run_files(params)
+
+
+@pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]])
+def test_no_run_is_in_two_studies(fuse):
+    params = check_params({"vcp": VCP, "search": {"learning_rates": 0.1}, "train": {"fuse": fuse}})
+    together = [run for job in runs.jobs(params) for run in job.runs()]
+    assert len(together) == len(set(together)) == len(set(runs.run_files(params))) == 5 * (6 + 4 + 1) + 4
+    names = [study.name for study in runs.studies(params)]
+    assert names == ["none", "translate", "vcp", "vcp_fcn", "search"]
+
+
+def test_forms_concern_the_shards_of_their_augmentation():
+    sections = {"translate": [0.2], "rotate": [0.2], "edge_noise": [0.2], "copies": 1}
+    text, program = (
+        check_params({"aug": {**sections, "forms": forms}})
+        for forms in ({}, {"edge_noise": "authors", "rotate": "keras-2018"})
+    )
+    for augmentation, same in (("translate", True), ("rotate", False), ("edge_noise", False)):
+        one, other = (runs.shard_config(params, "mnist-5k", augmentation, 0.2, 0) for params in (text, program))
+        assert (one == other) == same

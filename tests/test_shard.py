@@ -4,7 +4,7 @@ import pytest
 
 from freeconv import shard
 from freeconv.augment import AUGMENT
-from freeconv.configs import ShardConfig
+from freeconv.configs import Forms, ShardConfig
 from freeconv.errors import FreeconvError
 from freeconv.shard import make_shard, read_shard
 from freeconv.storage import read_h5, write_h5
@@ -14,7 +14,7 @@ COUNT = 23
 
 
 def config(augmentation="translate", level=0.3, **other) -> ShardConfig:
-    values = {"dataset": "tiny", "copy_index": 0, "seed": 0} | other
+    values = {"dataset": "tiny", "copy_index": 0, "seed": 0, "form": Forms().of(augmentation)} | other
     return ShardConfig(augmentation=augmentation, level=level, **values)
 
 

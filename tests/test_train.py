@@ -7,12 +7,14 @@ from sklearn.model_selection import KFold
 from freeconv import layout, train
 from freeconv.configs import METRICS, TrainConfig
 from freeconv.errors import FreeconvError
+from freeconv.networks import restore_network
 from freeconv.replicas import Replicas
 from freeconv.shard import make_shard
 from freeconv.storage import read_h5, write_h5
 from freeconv.train import epoch_batches, fold_index, read_dataset, stacks, train_stack
 
 COUNT = 61
+LAYERS = ("free_1", "free_2", "free_3", "dense", "logits")
 
 
 def config(**other) -> TrainConfig:
@@ -28,7 +30,10 @@ def config(**other) -> TrainConfig:
         "learning_rate": 0.001,
         "initializer": "glorot-authors",
         "precision": "float32",
+        "vcp_mask": None,
         "kernels_every": 1,
+        "kernel_layers": [1],
+        "forms": {"edge_noise": "border", "rotate": "center"},
         "evaluate": {"translate": 0.25, "rotate": 45.0, "noise": 0.15, "edge_noise": 0.15},
         "augmentation": "translate",
         "levels": [0.2, 0.4],
@@ -78,26 +83,62 @@ def test_a_run_stores_what_it_learned_and_what_made_it(results, folder):
     arrays, attributes = results[0.4, 2]
     assert set(arrays) == {
         *(f"history/{name}" for name in ("train_loss", "val_loss", *METRICS)),
-        "kernels",
+        "kernels/free_1",
         "kernel_epochs",
+        *(f"network/{layer}/{name}" for layer in LAYERS for name in ("kernel", "bias")),
     }
     for metric in METRICS:
         assert arrays[f"history/{metric}"].shape == (3,)
         assert (arrays[f"history/{metric}"] >= 0).all()
         assert (arrays[f"history/{metric}"] <= 1).all()
-    assert arrays["kernels"].shape == (4, 49, 9, 32)
-    assert arrays["kernels"].dtype == "float32"
+    assert arrays["kernels/free_1"].shape == (4, 49, 9, 32)
+    assert arrays["kernels/free_1"].dtype == "float32"
     assert list(arrays["kernel_epochs"]) == [0, 1, 2, 3]
-    assert all((a != b).any() for a, b in zip(arrays["kernels"], arrays["kernels"][1:], strict=False))
+    assert all((a != b).any() for a, b in zip(arrays["kernels/free_1"], arrays["kernels/free_1"][1:], strict=False))
     run = list(config().runs())[-1]
     assert attributes["config"] == json.loads(run.text())
-    assert attributes["grid"] == [7, 7]
-    assert attributes["layer"] == "free_1"
+    assert attributes["grids"] == {"free_1": [7, 7]}
+    assert attributes["classes"] == 3
     assert attributes["seconds"] > 0
     assert attributes["overhead_seconds"] > 0
     assert attributes["device"]
     assert attributes["data_sha256"] == read_h5(folder / layout.data_file("tiny"))[1]["content_sha256"]
     assert {"freeconv", "keras", "numpy", "python"} < set(attributes["versions"])
+
+
+def test_the_trained_network_is_stored_and_can_be_used_again(results, folder):
+    run = list(config().runs())[-1]
+    arrays, _ = results[0.4, 2]
+    weights = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
+    np.testing.assert_array_equal(weights["free_1/kernel"], arrays["kernels/free_1"][-1])
+    dataset = read_dataset(folder / layout.data_file("tiny"))
+    model = restore_network(run, dataset.images.shape[1:], dataset.classes, weights)
+    _, held_out = fold_index(COUNT, run.folds, run.fold)
+    answers = model.predict(dataset.images[held_out].astype("float32") / 255, verbose=0).argmax(axis=1)
+    assert (answers == dataset.labels[held_out]).mean() == pytest.approx(arrays["history/val_acc"][-1], abs=1e-6)
+    with pytest.raises(ValueError, match="Received: "):
+        restore_network(run, dataset.images.shape[1:], dataset.classes, {"free_1/kernel": weights["free_1/kernel"]})
+
+
+@pytest.mark.parametrize("mask", ["connections", "inputs"])
+def test_missing_connections_stay_missing(folder, tmp_path, mask):
+    one = {"network": "fcn-vcp-0.5", "vcp_mask": mask, "levels": [0.2], "fold_indices": [0]}
+    arrays, attributes = trained(folder, tmp_path, **one)[0.2, 0]
+    kernels = arrays["kernels/free_1"]
+    missing = kernels[0] == 0
+    assert 0.4 < missing.mean() < 0.6
+    assert all((snapshot[missing] == 0).all() for snapshot in kernels)
+    assert (missing == missing[..., :1]).all() == (mask == "inputs")
+    assert attributes["config"]["network"] == "fcn-vcp-0.5"
+
+
+def test_variants_of_a_network_start_alike_and_keep_what_is_asked_for(results, folder, tmp_path):
+    one = {"levels": [0.2], "fold_indices": [0], "epochs": 1, "kernel_layers": [1, 2]}
+    arrays, attributes = trained(folder, tmp_path, network="fcn-layers-2-rate-0.01", **one)[0.2, 0]
+    np.testing.assert_array_equal(arrays["kernels/free_1"][0], results[0.2, 0][0]["kernels/free_1"][0])
+    assert arrays["kernels/free_2"].shape == (2, 9, 288, 64)
+    assert attributes["grids"] == {"free_1": [7, 7], "free_2": [3, 3]}
+    assert "network/free_3/kernel" not in arrays
 
 
 def test_it_learns(results):
@@ -106,7 +147,7 @@ def test_it_learns(results):
 
 
 def test_runs_differ_by_level_and_fold(results):
-    starts = [arrays["kernels"][0] for arrays, _ in results.values()]
+    starts = [arrays["kernels/free_1"][0] for arrays, _ in results.values()]
     assert all((a != b).any() for number, a in enumerate(starts) for b in starts[:number])
 
 
@@ -125,17 +166,16 @@ def test_another_seed_gives_other_numbers(folder, tmp_path):
     train.train(job, folder / layout.data_file("tiny"), shard_path(tmp_path), run_path(tmp_path), lambda *_: None)
     arrays, _ = read_h5(run_path(tmp_path)(next(job.runs())))
     first = trained(folder, tmp_path / "seed-0", levels=[0.2], fold_indices=[0], epochs=1)[0.2, 0][0]
-    assert (arrays["kernels"][0] != first["kernels"][0]).any()
+    assert (arrays["kernels/free_1"][0] != first["kernels/free_1"][0]).any()
 
 
 def test_a_convolution_has_one_position(folder, tmp_path):
     arrays, attributes = trained(
         folder, tmp_path, network="cnn", levels=[0.2], fold_indices=[1], epochs=5, kernels_every=2
     )[0.2, 1]
-    assert arrays["kernels"].shape == (4, 1, 9, 32)
+    assert arrays["kernels/conv_1"].shape == (4, 1, 9, 32)
     assert list(arrays["kernel_epochs"]) == [0, 2, 4, 5]
-    assert attributes["grid"] == [1, 1]
-    assert attributes["layer"] == "conv_1"
+    assert attributes["grids"] == {"conv_1": [1, 1]}
 
 
 class Recorded:
@@ -177,7 +217,10 @@ def recorded_stack(folder, accuracies, **other):
     runs = list(config(**other).runs())
     recorded = Recorded(accuracies)
     dataset = read_dataset(folder / layout.data_file("tiny"))
-    results = train_stack(runs, recorded.stack(), "free_1", dataset, lambda copy_index: copy_index, lambda *_: None)
+    weights = {"free_1": ["kernel"]}
+    results = train_stack(
+        runs, recorded.stack(), weights, ["free_1"], dataset, lambda copy_index: copy_index, lambda *_: None
+    )
     return recorded, results
 
 
@@ -206,7 +249,9 @@ def test_runs_of_a_stack_stop_by_themselves_and_the_stack_shrinks(folder):
     # after epoch 3 two of four still learn, after epoch 4 one
     assert recorded.sizes == [4, 4, 4, 2, 1, 1]
     assert [list(result.kernels) for result in results] == [[0, 2, 3], [0, 2, 4, 6], [0, 2, 4], [0, 2, 3]]
-    assert all((kernels == run).all() for run, result in enumerate(results) for kernels in result.kernels.values())
+    kept = [(run, kernels["free_1"]) for run, result in enumerate(results) for kernels in result.kernels.values()]
+    assert all((kernels == run).all() for run, kernels in kept)
+    assert all((result.network["free_1/kernel"] == run).all() for run, result in enumerate(results))
     assert all(result.seconds > 0 for result in results)
 
 
@@ -233,14 +278,15 @@ def test_stacked_runs_equal_single_ones(folder, tmp_path, network):
     job = {"network": network, "epochs": 1, "levels": [0.2, 0.4], "fold_indices": [0, 2]}
     single = trained(folder, tmp_path / "off", "off", **job)
     stacked = trained(folder, tmp_path / "on", "on", **job)
+    kernels = "kernels/conv_1" if network == "cnn" else "kernels/free_1"
     for name, (arrays, attributes) in single.items():
         assert stacked[name][1]["stack"] == 4
         assert attributes["stack"] == 1
         for array in ("history/train_loss", "history/val_loss"):
             np.testing.assert_allclose(stacked[name][0][array], arrays[array], rtol=1e-4)
-        ours, theirs = (content["kernels"][1] for content in (stacked[name][0], arrays))
+        ours, theirs = (content[kernels][1] for content in (stacked[name][0], arrays))
         assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
-        np.testing.assert_array_equal(stacked[name][0]["kernels"][0], arrays["kernels"][0])
+        np.testing.assert_array_equal(stacked[name][0][kernels][0], arrays[kernels][0])
 
 
 def test_a_stack_that_does_not_fit_is_split_and_told(folder, tmp_path, monkeypatch, capsys):
@@ -274,9 +320,9 @@ def test_lower_precision_learns_about_the_same(folder, tmp_path):
     job = {"levels": [0.2], "fold_indices": [0], "epochs": 2}
     exact = trained(folder, tmp_path / "float32", **job)[0.2, 0][0]
     lower = trained(folder, tmp_path / "bfloat16", precision="bfloat16", **job)[0.2, 0][0]
-    assert lower["kernels"].dtype == "float32"
-    np.testing.assert_array_equal(lower["kernels"][0], exact["kernels"][0])
-    assert (lower["kernels"][1] != exact["kernels"][1]).any()
+    assert lower["kernels/free_1"].dtype == "float32"
+    np.testing.assert_array_equal(lower["kernels/free_1"][0], exact["kernels/free_1"][0])
+    assert (lower["kernels/free_1"][1] != exact["kernels/free_1"][1]).any()
     np.testing.assert_allclose(lower["history/val_loss"], exact["history/val_loss"], rtol=0.02)
 
 

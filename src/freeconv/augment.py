@@ -7,9 +7,12 @@ images, so a batch cut into pieces draws the same numbers as the whole. The inpu
 
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import cv2
 import numpy as np
+
+from freeconv.configs import EdgeNoiseForm, RotateForm
 
 EDGE_PIXELS = 5
 
@@ -35,8 +38,7 @@ def none(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarr
 def translate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Shift each image by its own random offset (paper figure 2).
 
-    Shifts are continuous and uniform in ±level·height and ±level·width; pixels are interpolated bilinearly and pixels
-    from outside take the value of the nearest edge pixel. Equal to `scipy.ndimage.shift(order=1, mode="nearest")`.
+    Shifts are continuous and uniform in ±level·height and ±level·width (see `shift`).
 
     Args:
         images: float32 of shape (n, height, width, 1 or 3).
@@ -50,37 +52,33 @@ def translate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.
         ValueError: `images` or `level` is not as described.
     """
     _check(images, level)
-    count, height, width, _ = images.shape
-    shifts = rng.uniform(-level, level, (count, 2)) * (height, width)
-    matrices = np.tile(np.eye(2, 3), (count, 1, 1))
-    matrices[:, :, 2] = shifts[:, ::-1]
-    return _warp(images, matrices)
+    return shift(images, rng.uniform(-level, level, (len(images), 2)) * images.shape[1:3])
 
 
-def rotate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """Rotate each image about its centre by its own random angle (paper appendix B, table B.3).
-
-    Angles are uniform in ±360·level degrees, counter-clockwise if positive; interpolation and fill are those of
-    `translate`. The centre is ((height - 1) / 2, (width - 1) / 2), where the authors' version of Keras, by a mistake
-    corrected since, turned about a point one pixel off. Equal to
-    `scipy.ndimage.rotate(reshape=False, order=1, mode="nearest")`.
+def rotate(images: np.ndarray, level: float, rng: np.random.Generator, form: RotateForm = "center") -> np.ndarray:
+    """Rotate each image by its own random angle (paper appendix B.4, table B.3).
 
     Args:
         images: float32 of shape (n, height, width, 1 or 3).
         level: largest angle as a share of 360°, ≥ 0.
-        rng: draws one angle for each image.
+        rng: draws one angle for each image, the same numbers for both forms.
+        form: `"center"`: angles are continuous and uniform in ±360·level degrees, counter-clockwise if positive,
+            about the image's centre. `"keras-2018"`: as the authors' program had it from the Keras of its time;
+            uniform in ± int(360·level) degrees (so ±36 at level 0.1, ±356 at 0.99, and ±251 at 0.7, where the product
+            is a rounding error below 252), clockwise if positive, about the point that `turn` describes.
 
     Returns:
         float32 of the same shape, within the range of the input.
 
     Raises:
-        ValueError: `images` or `level` is not as described.
+        ValueError: `images`, `level` or `form` is not as described.
     """
     _check(images, level)
-    count, height, width, _ = images.shape
-    centre = ((width - 1) / 2, (height - 1) / 2)
-    angles = rng.uniform(-360 * level, 360 * level, (count,))
-    return _warp(images, [cv2.getRotationMatrix2D(centre, angle, 1.0) for angle in angles])
+    _check_form(form, get_args(RotateForm))
+    if form == "keras-2018":
+        largest = int(360 * level)
+        return turn(images, -rng.uniform(-largest, largest, len(images)), form)
+    return turn(images, rng.uniform(-360 * level, 360 * level, len(images)))
 
 
 def noise(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -106,27 +104,86 @@ def noise(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndar
     return noisy
 
 
-def edge_noise(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise to the pixels within 5 pixels of the border (paper appendix B.1).
-
-    This is the text's definition. The authors' program indexes the wrong axes and so gives most images noise in the
-    top and bottom 5 rows only.
+def edge_noise(
+    images: np.ndarray, level: float, rng: np.random.Generator, form: EdgeNoiseForm = "border"
+) -> np.ndarray:
+    """Add Gaussian noise to the border of every image (paper appendix B.1).
 
     Args:
         images: float32 of shape (n, height, width, 1 or 3); images of up to 10 pixels a side are border throughout.
         level: standard deviation of the noise, on the [0, 1] scale of the images, ≥ 0.
-        rng: draws one normal number for each value, used or not.
+        rng: draws one normal number for each value, used or not, the same numbers for both forms.
+        form: `"border"`: the pixels within 5 pixels of the border, the text's definition. `"authors"`: the top and
+            bottom 5 rows over the full width. The authors' program zeroes [5:-5, 5:-5] of the noise of a batch (n,
+            height, width, channels): images and rows where rows and columns are meant. So the first and last 5 images
+            of each of its batches (4 % of a batch of 256, 8 % of one of 128) got noise in all pixels, too. That is
+            left out here: images are augmented before it is known which of them will begin or end a batch.
 
     Returns:
-        float32 of the same shape, of any range in the border.
+        float32 of the same shape, of any range where there is noise.
 
     Raises:
-        ValueError: `images` or `level` is not as described.
+        ValueError: `images`, `level` or `form` is not as described.
     """
+    _check_form(form, get_args(EdgeNoiseForm))
     noisy = noise(images, level, rng)
     inner = slice(EDGE_PIXELS, -EDGE_PIXELS)
-    noisy[:, inner, inner] = images[:, inner, inner]
+    columns = inner if form == "border" else slice(None)
+    noisy[:, inner, columns] = images[:, inner, columns]
     return noisy
+
+
+def shift(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Shift each image by its own offset.
+
+    Pixels are interpolated bilinearly, and those from outside take the value of the nearest edge pixel. Equal to
+    `scipy.ndimage.shift(order=1, mode="nearest")`.
+
+    Args:
+        images: float32 of shape (n, height, width, 1 or 3).
+        shifts: floats of shape (n, 2), (down, right) in pixels: positive numbers move the content down and right.
+
+    Returns:
+        float32 of the same shape, within the range of the input.
+
+    Raises:
+        ValueError: `images` or `shifts` is not as described.
+    """
+    _check(images)
+    _check_finite("shifts", shifts, (len(images), 2))
+    matrices = np.tile(np.eye(2, 3), (len(images), 1, 1))
+    matrices[:, :, 2] = shifts[:, ::-1]
+    return _warp(images, matrices)
+
+
+def turn(images: np.ndarray, angles: np.ndarray, center: RotateForm = "center") -> np.ndarray:
+    """Rotate each image by its own angle.
+
+    Interpolation and fill are those of `shift`.
+
+    Args:
+        images: float32 of shape (n, height, width, 1 or 3).
+        angles: floats of shape (n,), in degrees, counter-clockwise if positive.
+        center: the point that stays, where pixel (0, 0) is centred on row 0 and column 0. `"center"`: ((height − 1)/2,
+            (width − 1)/2), the image's centre; equal to `scipy.ndimage.rotate(reshape=False, order=1,
+            mode="nearest")`. `"keras-2018"`: ((height + 1)/2, (width + 1)/2), one pixel further down and right, as in
+            Keras 2 and keras-preprocessing 1.0: they composed T(o) · R(θ) · T(−o) with o = size/2 + 1/2 and mapped
+            (row, column) of the result to that of the input by it, where size/2 − 1/2 would have been right. The
+            content ends up to 2√2 pixels off: at 180°, 2 pixels down and 2 right.
+
+    Returns:
+        float32 of the same shape, within the range of the input.
+
+    Raises:
+        ValueError: `images`, `angles` or `center` is not as described.
+    """
+    _check(images)
+    _check_finite("angles", angles, (len(images),))
+    _check_form(center, get_args(RotateForm), "center")
+    height, width = images.shape[1:3]
+    off = 1 if center == "keras-2018" else -1
+    point = ((width + off) / 2, (height + off) / 2)
+    return _warp(images, [cv2.getRotationMatrix2D(point, angle, 1.0) for angle in angles])
 
 
 def swap_quadrants(images: np.ndarray) -> np.ndarray:
@@ -143,7 +200,7 @@ def swap_quadrants(images: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: `images` is not as described.
     """
-    _check(images, 0.0)
+    _check(images)
     height, width = images.shape[1:3]
     top, bottom = slice(0, height // 2), slice(height - height // 2, height)
     left, right = slice(0, width // 2), slice(width - width // 2, width)
@@ -176,7 +233,7 @@ def _warp(images: np.ndarray, matrices: np.ndarray | list[np.ndarray]) -> np.nda
     return warped
 
 
-def _check(images: np.ndarray, level: float) -> None:
+def _check(images: np.ndarray, level: float = 0.0) -> None:
     """Raise ValueError unless `images` is a float32 batch, grayscale or RGB, and `level` a finite number ≥ 0."""
     if not isinstance(images, np.ndarray) or images.dtype != np.float32:
         raise ValueError(f"images: expected a float32 array. Received: {getattr(images, 'dtype', type(images))}")
@@ -184,3 +241,18 @@ def _check(images: np.ndarray, level: float) -> None:
         raise ValueError(f"images: expected the shape (n, height, width, 1 or 3). Received: {images.shape}")
     if not (math.isfinite(level) and level >= 0):
         raise ValueError(f"level: expected a finite number ≥ 0. Received: {level!r}")
+
+
+def _check_finite(name: str, values: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless `values` is an array of finite numbers of that shape."""
+    if not isinstance(values, np.ndarray) or values.shape != shape:
+        received = values.shape if isinstance(values, np.ndarray) else type(values)
+        raise ValueError(f"{name}: expected an array of shape {shape}, one entry per image. Received: {received}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected finite numbers. Received: {values[~np.isfinite(values)][0]}")
+
+
+def _check_form(form: str, known: tuple[str, ...], name: str = "form") -> None:
+    """Raise ValueError unless `form` is a known one."""
+    if form not in known:
+        raise ValueError(f"{name}: expected {' or '.join(map(repr, known))}. Received: {form!r}")

@@ -10,17 +10,30 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from freeconv.errors import FreeconvError
+from freeconv.variants import Variant, parse_variant
 
 Augmentation = Literal["none", "translate", "rotate", "noise", "edge_noise"]
-Network = Literal["cnn", "fcn"]
-Measure = Literal["euclidean", "cosine"]
+DistanceMeasure = Literal["euclidean", "cosine"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Stack = Literal["auto", "on", "off"]
 Initializer = Literal["glorot-authors", "glorot-position"]
+Mask = Literal["connections", "inputs"]
+EdgeNoiseForm = Literal["border", "authors"]
+RotateForm = Literal["center", "keras-2018"]
+Form = EdgeNoiseForm | RotateForm
 Level = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _known_variant(name: str) -> str:
+    """Refuse a name that no network has."""
+    parse_variant(name)
+    return name
+
+
+Network = Annotated[str, AfterValidator(_known_variant)]
 
 AUGMENTATIONS: tuple[Augmentation, ...] = ("translate", "rotate", "noise", "edge_noise")
 METRICS = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
@@ -85,11 +98,31 @@ def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> Non
             )
 
 
+class Forms(Config):
+    """Forms of the augmentations of which the paper's text and the authors' program differ (docs/fidelity.md)."""
+
+    edge_noise: EdgeNoiseForm = Field(
+        "border",
+        description="Where edge noise is: `border`, the 5 pixels of the border, as the text says; `authors`, the top "
+        "and bottom 5 rows, as in the authors' program.",
+    )
+    rotate: RotateForm = Field(
+        "center",
+        description="What images turn about: `center`, their centre; `keras-2018`, the point one pixel off, in whole "
+        "degrees of largest angle, as in the release of Keras that the authors used.",
+    )
+
+    def of(self, augmentation: Augmentation) -> Form | None:
+        """Return the form of an augmentation; None if there is only one."""
+        return getattr(self, augmentation, None)
+
+
 class ShardConfig(Config):
     """One augmented pass over a whole dataset."""
 
     dataset: str
     augmentation: Augmentation
+    form: Form | None
     level: Level
     copy_index: Annotated[int, Field(ge=0)]
     seed: int
@@ -117,9 +150,17 @@ class TrainSettings(Config):
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     initializer: Initializer
+    vcp_mask: Mask | None
     precision: Precision
     kernels_every: Annotated[int, Field(ge=1)]
+    kernel_layers: Annotated[tuple[int, ...], Field(strict=False)]
+    forms: Forms
     evaluate: EvaluateConfig
+
+    @property
+    def variant(self) -> Variant:
+        """What the network's name says."""
+        return parse_variant(self.network)
 
 
 class RunConfig(TrainSettings):
@@ -134,6 +175,7 @@ class RunConfig(TrainSettings):
         return ShardConfig(
             dataset=self.dataset,
             augmentation=self.augmentation,
+            form=self.forms.of(self.augmentation),
             level=self.level,
             copy_index=copy_index,
             seed=self.seed,
@@ -155,6 +197,22 @@ class TrainConfig(TrainSettings):
             yield RunConfig.model_validate({**common, "level": level, "fold": fold})
 
 
+class MeasureConfig(Config):
+    """What is measured of the trained networks of all folds of one network, augmentation and level."""
+
+    dataset: str
+    network: Network
+    augmentation: Augmentation
+    level: Level
+    fold_indices: list[int]
+    folds: Annotated[int, Field(ge=2)]
+    seed: int
+    shifts: list[Annotated[float, Field(gt=-1, lt=1)]]
+    angles: list[Annotated[float, Field(ge=-180, le=180)]]
+    permutations: Annotated[int, Field(ge=1)]
+    images: Annotated[int, Field(ge=1)] | None
+
+
 class DistanceConfig(Config):
     """The kernel-distance traces of all folds of one network, augmentation and level."""
 
@@ -164,4 +222,4 @@ class DistanceConfig(Config):
     level: Level
     fold_indices: list[int]
     radii: list[Annotated[int, Field(ge=1)]]
-    measures: list[Measure]
+    measures: list[DistanceMeasure]

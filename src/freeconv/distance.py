@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from freeconv.configs import DistanceConfig, Measure, check_config
+from freeconv.configs import DistanceConfig, DistanceMeasure, check_config
 from freeconv.errors import FreeconvError
 from freeconv.storage import read_h5, write_text
 
@@ -29,7 +29,9 @@ def largest_radius(grid: tuple[int, int]) -> int:
     return (min(grid) - 1) // 2
 
 
-def kernel_distance(kernels: np.ndarray, grid: tuple[int, int], radius: int, measure: Measure = "euclidean") -> float:
+def kernel_distance(
+    kernels: np.ndarray, grid: tuple[int, int], radius: int, measure: DistanceMeasure = "euclidean"
+) -> float:
     """Return the mean distance between kernels that lie `radius` positions apart.
 
     The whole tensor is divided by its own Frobenius norm. Every interior position (one whose whole ring lies in the
@@ -99,6 +101,11 @@ def _ring_squares(field: np.ndarray, radius: int) -> np.ndarray:
     return squares
 
 
+def distance_key(radius: int, measure: DistanceMeasure) -> str:
+    """Return the name of a kernel distance in `metrics.json`: `distance_radius_1`, `cosine_distance_radius_1`."""
+    return f"{'' if measure == 'euclidean' else measure + '_'}distance_radius_{radius}"
+
+
 def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: str | Path) -> None:
     """Write the kernel distances of one network, augmentation and level, by fold, radius, measure and epoch.
 
@@ -126,25 +133,28 @@ def _trace(config: DistanceConfig, fold: int, run_path: str | Path) -> pd.DataFr
     asked = {**config.model_dump(include={"dataset", "network", "augmentation", "level"}, mode="json"), "fold": fold}
     stored = attributes.get("config")
     check_config(run_path, {key: stored.get(key) for key in asked} if isinstance(stored, dict) else None, asked)
-    rows, columns = attributes["grid"]
-    if max(config.radii) > largest_radius((rows, columns)):
-        raise FreeconvError(
-            f"{run_path}: expected distance.radii up to {largest_radius((rows, columns))} on {rows} × {columns} "
-            f"positions of {attributes['layer']}, received {max(config.radii)}; choose smaller radii"
-        )
-    snapshots = arrays["kernels"]
-    compared = [(radius, measure) for radius in config.radii for measure in config.measures]
-    # epochs outermost: each snapshot is worked on while it is in the processor's cache
-    distances = np.array([[kernel_distance(k, (rows, columns), *pair) for pair in compared] for k in snapshots])
-    frames = [
-        pd.DataFrame(
-            {
-                "radius": radius,
-                "measure": measure,
-                "epoch": arrays["kernel_epochs"],
-                "distance": distances[:, column],
-            }
-        )
-        for column, (radius, measure) in enumerate(compared)
-    ]
-    return pd.concat(frames).assign(**asked, layer=attributes["layer"])[list(TRACE_COLUMNS)]
+    frames = []
+    for layer, (rows, columns) in attributes["grids"].items():
+        largest = largest_radius((rows, columns))
+        if layer.endswith("_1") and max(config.radii) > largest:
+            raise FreeconvError(
+                f"{run_path}: expected distance.radii up to {largest} on {rows} × {columns} positions of {layer}, "
+                f"received {max(config.radii)}; choose smaller radii"
+            )
+        snapshots = arrays[f"kernels/{layer}"]
+        compared = [(radius, measure) for radius in config.radii if radius <= largest for measure in config.measures]
+        # epochs outermost: each snapshot is worked on while it is in the processor's cache
+        distances = np.array([[kernel_distance(k, (rows, columns), *pair) for pair in compared] for k in snapshots])
+        frames += [
+            pd.DataFrame(
+                {
+                    "layer": layer,
+                    "radius": radius,
+                    "measure": measure,
+                    "epoch": arrays["kernel_epochs"],
+                    "distance": distances[:, column],
+                }
+            )
+            for column, (radius, measure) in enumerate(compared)
+        ]
+    return pd.concat(frames).assign(**asked)[list(TRACE_COLUMNS)]

@@ -15,7 +15,7 @@ def evaluation_sets(images: np.ndarray, config: RunConfig) -> dict[str, np.ndarr
 
     Args:
         images: (n, height, width, channels) uint8.
-        config: gives seed, dataset, fold and the strengths.
+        config: gives seed, dataset, fold, the strengths and the augmentations' forms.
 
     Returns:
         Name of the accuracy to images: uint8, or float16 where noise leaves [0, 1].
@@ -32,8 +32,10 @@ def evaluation_sets(images: np.ndarray, config: RunConfig) -> dict[str, np.ndarr
     return {
         "val_acc": images,
         "translate_acc": stored(translate(scaled, strength.translate, rng("translate"))),
-        "rotate_acc": stored(rotate(scaled, strength.rotate / 360, rng("rotate"))),
+        "rotate_acc": stored(rotate(scaled, strength.rotate / 360, rng("rotate"), config.forms.rotate)),
         "noise_acc": noise(scaled, strength.noise, rng("noise")).astype("float16"),
-        "edge_noise_acc": edge_noise(scaled, strength.edge_noise, rng("edge_noise")).astype("float16"),
+        "edge_noise_acc": edge_noise(scaled, strength.edge_noise, rng("edge_noise"), config.forms.edge_noise).astype(
+            "float16"
+        ),
         "swap_acc": stored(swap_quadrants(scaled)),
     }

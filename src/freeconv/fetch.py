@@ -71,7 +71,12 @@ class Images(NamedTuple):
 
 
 def fetch(
-    dataset: str, path: str | Path, seed: int, mirror: str | None = None, source: str | Path | None = None
+    dataset: str,
+    path: str | Path,
+    seed: int,
+    mirror: str | None = None,
+    source: str | Path | None = None,
+    limit: int | None = None,
 ) -> None:
     """Make the HDF5 file of a dataset: equal input and seed, equal bytes.
 
@@ -88,6 +93,8 @@ def fetch(
         mirror: folder or URL that stands in for the download sites of `mnist` and `cifar10`, files directly in it or
             in a subfolder named like the dataset; the environment variable FREECONV_MIRROR, if set, wins.
         source: folder or zip file of a dataset of the user's own (see `_read_image_files`).
+        limit: largest number of images: of a larger dataset a subset is stored, drawn by the random stream
+            `("limit", dataset)`, in the dataset's order.
 
     Raises:
         FreeconvError: no site answers, a file is not the official one, or the user's images are not as required.
@@ -97,6 +104,9 @@ def fetch(
     if dataset not in FILES:
         order = random_stream(seed, "fetch", dataset).permutation(len(labels))
         images, labels = images[order], labels[order]
+    if limit is not None and limit < len(labels):
+        chosen = np.sort(random_stream(seed, "limit", dataset).choice(len(labels), limit, replace=False))
+        images, labels = images[chosen], labels[chosen]
     attributes: dict[str, Any] = {
         "dataset": dataset,
         "source": loaded.source,
@@ -132,11 +142,11 @@ def _raw_sha256(dataset: str, source: str | Path | None) -> str:
         return hashlib.sha256(json.dumps(FILES[dataset], sort_keys=True).encode()).hexdigest()
     if dataset == "mnist-5k":
         return _file_sha256(_mnist_5k_path())
-    path = _existing_source(dataset, source)
+    path = existing_source(dataset, source)
     if path.is_file():
         return _file_sha256(path)
     digest = hashlib.sha256()
-    with _image_files(path) as (names, read):
+    with image_files(path) as (names, read):
         for name in names:
             content = read(name)
             digest.update(json.dumps([name, len(content)]).encode())
@@ -158,7 +168,7 @@ def _read(dataset: str, mirror: str | None, source: str | Path | None) -> Images
         return _read_mnist(mirror)
     if dataset == "cifar10":
         return _read_cifar10(mirror)
-    return _read_image_files(_existing_source(dataset, source))
+    return _read_image_files(existing_source(dataset, source))
 
 
 def _mnist_5k_path() -> Path:
@@ -332,7 +342,7 @@ def _download(dataset: str, name: str, sites: Iterable[str]) -> Path:
     )
 
 
-def _existing_source(dataset: str, source: str | Path | None) -> Path:
+def existing_source(dataset: str, source: str | Path | None) -> Path:
     """Return the path of a user's folder or zip file."""
     if source is None:
         raise FreeconvError(
@@ -365,8 +375,8 @@ def _read_image_files(path: Path) -> Images:
     import cv2
 
     images, grayscale = np.empty(0, np.uint8), True
-    with _image_files(path) as (names, read):
-        classes = sorted({_class_name(name) for name in names})
+    with image_files(path) as (names, read):
+        classes = sorted({class_name(name) for name in names})
         if len(classes) < 2:
             raise FreeconvError(
                 f"{path}: expected images of at least two classes, received only {classes[0]!r} (as in {names[0]}); "
@@ -392,7 +402,7 @@ def _read_image_files(path: Path) -> Images:
     class_index = {name: index for index, name in enumerate(classes)}
     return Images(
         images=images[..., :1] if grayscale else images,
-        labels=np.array([class_index[_class_name(name)] for name in names], np.int64),
+        labels=np.array([class_index[class_name(name)] for name in names], np.int64),
         classes=tuple(classes),
         source=path.name,
         licence="not stated; that of the images' owner",
@@ -405,7 +415,7 @@ def _size(image: np.ndarray) -> str:
 
 
 @contextmanager
-def _image_files(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+def image_files(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
     """Open a folder or zip file; yield its images' names, sorted, and a function from name to bytes.
 
     Raises:
@@ -438,6 +448,6 @@ def _image_names(names: Iterable[str], path: Path) -> list[str]:
     return chosen
 
 
-def _class_name(name: str) -> str:
+def class_name(name: str) -> str:
     """Return the class of an image from its file's name: the folder that holds it."""
     return name.split("/")[-2]

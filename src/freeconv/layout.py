@@ -7,7 +7,7 @@ FOLDERS = {
     "data": ["data"],
     "shards": ["results/shards"],
     "train": ["results/train"],
-    "report": ["results/distance", "reports/figures"],
+    "report": ["results/distance", "results/measure", "reports/exports", "reports/figures", "reports/drawings"],
 }
 
 
@@ -39,9 +39,25 @@ def distance_file(dataset: str, network: str, augmentation: str, level: float | 
     return f"results/distance/{dataset}/{network}/{augmentation}/{level}.csv"
 
 
+def measure_file(dataset: str, network: str, augmentation: str, level: float | str) -> str:
+    """Return the path of measures: `results/measure/<dataset>/<network>/<augmentation>/<level>.csv`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/measure/{dataset}/{network}/{augmentation}/{level}.csv"
+
+
 def table_files(folder: str = REPORTS) -> list[str]:
     """Return the paths of everything that `freeconv tables` writes, whatever the parameters."""
-    tables = ("accuracy", "distance", "accuracy_by_epoch", "runs")
+    tables = (
+        "accuracy",
+        "accuracy_by_epoch",
+        "claims",
+        "compared",
+        "distance",
+        "measures",
+        "problems",
+        "runs",
+        "search",
+    )
     plots = ("val_acc", "translate_acc", "distance")
     return [
         *(f"{folder}/tables/{name}.csv" for name in tables),
@@ -50,11 +66,26 @@ def table_files(folder: str = REPORTS) -> list[str]:
     ]
 
 
+def export_file(folder: str, dataset: str, augmentation: str, suffix: str) -> str:
+    """Return the path of a table for a paper or page: `<folder>/exports/<dataset>-<augmentation>.<suffix>`."""
+    return f"{folder}/exports/{dataset}-{augmentation}.{suffix}"
+
+
 def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str) -> str:
     """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`."""
     return f"{folder}/figures/{dataset}-{augmentation}-{figure}.{suffix}"
 
 
+def drawing_file(folder: str, name: str, suffix: str) -> str:
+    """Return the path of a drawing: `<folder>/drawings/<name>.<suffix>`."""
+    return f"{folder}/drawings/{name}.{suffix}"
+
+
 def report_file(folder: str = REPORTS) -> str:
-    """Return the path of the report: `<folder>/index.html`."""
+    """Return the path of the report's first page: `<folder>/index.html`."""
     return f"{folder}/index.html"
+
+
+def report_files(folder: str = REPORTS) -> list[str]:
+    """Return the paths of the report's pages: findings, measures beyond the paper's, runs."""
+    return [report_file(folder), f"{folder}/measures.html", f"{folder}/runs.html"]

@@ -11,11 +11,12 @@ from freeconv.configs import (
     AUGMENTATIONS,
     Augmentation,
     Config,
+    DistanceMeasure,
     EvaluateConfig,
+    Forms,
     Initializer,
     Level,
-    Measure,
-    Network,
+    Mask,
     Precision,
     Stack,
     first_error,
@@ -23,6 +24,7 @@ from freeconv.configs import (
 from freeconv.errors import FreeconvError
 from freeconv.layout import level_text
 from freeconv.storage import Compression
+from freeconv.variants import LAYERS, Kind
 
 BuiltinDataset = Literal["mnist-5k", "mnist", "cifar10"]
 Aggregate = Literal["all-epochs", "final", "best"]
@@ -39,6 +41,14 @@ def _unique(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
         raise ValueError(f"each value once, received {values!r}")
     return values
+
+
+def _in_file_names(values: list[float]) -> list[float]:
+    """Refuse numbers that file names could not tell apart: they are read back from there."""
+    for value in values:
+        if float(level_text(value)) != value:
+            raise ValueError(f"levels of at most six significant digits, received {value!r}")
+    return _unique(values)
 
 
 Levels = Annotated[
@@ -64,6 +74,10 @@ class Data(Config):
         {},
         description="Further datasets: name to a folder or zip file of equal-sized images, `train/<class>/*.png|jpg` "
         "or `<class>/*`.",
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Largest number of images of a dataset: of a larger one a random subset, in its order, is used.",
     )
 
     @field_validator("folders")
@@ -110,14 +124,12 @@ class Aug(Config):
         4,
         description="Independent augmented passes over the dataset; epoch e trains on pass e mod copies (shards).",
     )
+    forms: Forms = Forms()
 
     @field_validator(*AUGMENTATIONS)
     @classmethod
     def _levels_can_be_told_apart(cls, levels: list[float]) -> list[float]:
-        for level in levels:
-            if float(level_text(level)) != level:  # a level is part of file names, and read back from them
-                raise ValueError(f"levels of at most six significant digits, received {level!r}")
-        return _unique(levels)
+        return _in_file_names(levels)
 
 
 class Shards(Config):
@@ -125,6 +137,11 @@ class Shards(Config):
 
     compression: Compression = Field(
         "zstd", description="Compression of shards: `zstd` (fastest to read), `gzip` or `none`."
+    )
+    keep: bool = Field(
+        True,
+        description="Whether shards are kept once all that reads them is done; `freeconv estimate` says what else is "
+        "saved. Under DVC, which records them, they always are.",
     )
 
 
@@ -141,7 +158,7 @@ class TrainOverride(Config):
 class Train(Config):
     """Networks and how they are trained."""
 
-    networks: Annotated[list[Network], Field(min_length=1)] = Field(
+    networks: Annotated[list[Kind], Field(min_length=1)] = Field(
         ["cnn", "fcn"],
         description="Networks: `cnn` (convolutions) and `fcn` (the same network with free convolutions).",
     )
@@ -170,7 +187,11 @@ class Train(Config):
     kernels_every: Annotated[int, Field(ge=1)] = Field(
         1,
         description="Epochs between two snapshots of the first layer's kernels; the untrained and the last ones are "
-        "always kept. A snapshot of a free layer takes 0.2 MB at 28 × 28 × 1 and 3.8 MB at 32 × 32 × 3.",
+        "always kept. A snapshot of a first free layer takes 0.2 MB at 28 × 28 × 1 and 3.8 MB at 32 × 32 × 3.",
+    )
+    kernel_layers: Annotated[list[Annotated[int, Field(ge=1, le=LAYERS)]], Field(min_length=1)] = Field(
+        [1],
+        description="Layers whose kernels are kept over the epochs, and so have distances: 1, the first, and others.",
     )
     fuse: list[FuseAxis] = Field(
         ["fold"],
@@ -196,19 +217,111 @@ class Train(Config):
     @model_validator(mode="after")
     def _lists_are_unique(self) -> Self:
         _unique(self.networks)
+        if 1 not in _unique(self.kernel_layers):
+            raise ValueError(f"1, the first layer, among kernel_layers, received {self.kernel_layers}")
         held_out = _unique(self.held_out or [])
         if held_out and max(held_out) >= self.folds:
             raise ValueError(f"folds in held_out below {self.folds}, received {max(held_out)}")
         return self
 
 
+class Vcp(Config):
+    """Variable connection patterns: free networks that lack connections (Ott et al. 2019, Figures C.1 and C.2)."""
+
+    levels: Levels = Field(
+        [],
+        description="Shares of missing connections, 0 ≤ level < 1; 0 is the ordinary free network. A number or a list.",
+    )
+    translate: Levels = Field(
+        [0.2],
+        description="Levels of translation that these networks are trained at (the paper says 0.2 and 0.3). A number "
+        "or a list.",
+    )
+    mask: Mask = Field(
+        "connections",
+        description="What is missing: single `connections`, as the text says, or `inputs`, whole units of a layer's "
+        "input for all kernels that read them, as in the authors' program.",
+    )
+
+    @field_validator("levels", "translate")
+    @classmethod
+    def _levels_can_be_told_apart(cls, levels: list[float]) -> list[float]:
+        return _in_file_names(levels)
+
+
+class SearchOverride(Config):
+    """Parameters of the search that differ for one dataset."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="As `search.epochs`.")
+    patience: Annotated[int, Field(ge=1)] | None = Field(None, description="As `search.patience`.")
+
+
+class Search(Config):
+    """The search for hyperparameters: every learning rate with every number of layers, on images as they are.
+
+    Ott et al. 2019, section A.1 and Table A.1.
+    """
+
+    learning_rates: Annotated[
+        list[Annotated[float, Field(gt=0)]],
+        BeforeValidator(_listed, json_schema_input_type=float | list[float]),
+    ] = Field([], description="Learning rates of Adam; the search is left out if there are none. A number or a list.")
+    layers: Annotated[list[Annotated[int, Field(ge=2, le=LAYERS)]], Field(min_length=1)] = Field(
+        [2, 3], description="Numbers of (free) convolutions: the first two or all three of Table A.2."
+    )
+    held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+        [0], description="Which folds of `train.folds` are held out in turn, counted from 0."
+    )
+    epochs: Annotated[int, Field(ge=1)] = Field(100, description="Largest number of epochs.")
+    patience: Annotated[int, Field(ge=1)] = Field(
+        25, description="Stop after this many epochs without a better accuracy on the held-out fold."
+    )
+    overrides: dict[str, SearchOverride] = Field(
+        {}, description="Per dataset: parameters that differ, see below the table."
+    )
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _rates_can_be_told_apart(cls, rates: list[float]) -> list[float]:
+        return _in_file_names(rates)
+
+    @field_validator("layers", "held_out")
+    @classmethod
+    def _values_are_unique(cls, values: list[int]) -> list[int]:
+        return _unique(values)
+
+
+class Measure(Config):
+    """Measures of trained networks beyond the paper's (docs/measures.md)."""
+
+    shifts: list[Annotated[float, Field(gt=-1, lt=1)]] = Field(
+        [-0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4],
+        description="Shifts at which held-out accuracy is measured, as shares of the image's size, right and down "
+        "positive.",
+    )
+    angles: list[Annotated[float, Field(ge=-180, le=180)]] = Field(
+        [float(angle) for angle in range(-180, 181, 30)],
+        description="Angles in degrees at which held-out accuracy is measured, counter-clockwise positive.",
+    )
+    permutations: Annotated[int, Field(ge=1)] = Field(
+        200, description="Random reassignments of kernels to positions that kernel distances are held against."
+    )
+    images: Annotated[int, Field(ge=1)] | None = Field(
+        1000,
+        description="Largest number of images of a held-out fold that are shifted and turned, the first ones; all of "
+        "them if null.",
+    )
+
+
 class Distance(Config):
-    """Distances between the kernels of the first free layer."""
+    """Distances between the kernels of free layers."""
 
     radii: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
-        [1, 4], description="Chebyshev distances, in positions, at which kernels are compared."
+        [1, 4],
+        description="Chebyshev distances, in positions, at which kernels are compared; of deeper layers, which have "
+        "fewer positions, those that fit.",
     )
-    measures: Annotated[list[Measure], Field(min_length=1)] = Field(
+    measures: Annotated[list[DistanceMeasure], Field(min_length=1)] = Field(
         ["euclidean"], description="Measures: `euclidean`, `cosine` (cosine distance)."
     )
 
@@ -231,16 +344,30 @@ class Params(Config):
     aug: Aug = Aug()
     shards: Shards = Shards()
     train: Train = Train()
+    vcp: Vcp = Vcp()
+    search: Search = Search()
     evaluate: EvaluateConfig = EvaluateConfig(translate=0.25, rotate=45.0, noise=0.15, edge_noise=0.15)
     distance: Distance = Distance()
+    measure: Measure = Measure()
     report: Report = Report()
 
     @model_validator(mode="after")
     def _overrides_are_for_known_datasets(self) -> Self:
         known = [*get_args(BuiltinDataset), *self.data.folders]
-        for name in self.train.overrides:
-            if name not in known:
-                raise ValueError(f"train.overrides for datasets among {', '.join(known)}, received {name!r}")
+        for section in ("train", "search"):
+            for name in getattr(self, section).overrides:
+                if name not in known:
+                    raise ValueError(f"{section}.overrides for datasets among {', '.join(known)}, received {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_can_be_trained(self) -> Self:
+        if max(self.search.held_out) >= self.train.folds:
+            raise ValueError(
+                f"folds in search.held_out below train.folds = {self.train.folds}, received {max(self.search.held_out)}"
+            )
+        if self.vcp.levels and not self.vcp.translate:
+            raise ValueError("a level in vcp.translate for the networks of vcp.levels, received none")
         return self
 
     def levels(self, augmentation: Augmentation) -> list[float]:
@@ -307,15 +434,16 @@ def reference() -> str:
     ]
     lines += ["| key | type and range | default | meaning |", "|---|---|---|---|"]
     lines += _rows(schema, schema, "", Params().model_dump(mode="json"))
-    lines += [
-        "",
-        "`train.overrides.<dataset>` holds any of:",
-        "",
-        "| key | type and range | meaning |",
-        "|---|---|---|",
-    ]
-    for key, value in schema["$defs"]["TrainOverride"]["properties"].items():
-        lines.append(f"| `{key}` | {_type(value, schema)} | {value['description']} |")
+    for section, override in (("train", "TrainOverride"), ("search", "SearchOverride")):
+        lines += [
+            "",
+            f"`{section}.overrides.<dataset>` holds any of:",
+            "",
+            "| key | type and range | meaning |",
+            "|---|---|---|",
+        ]
+        for key, value in schema["$defs"][override]["properties"].items():
+            lines.append(f"| `{key}` | {_type(value, schema)} | {value['description']} |")
     return "\n".join(lines) + "\n"
 
 

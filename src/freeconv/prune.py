@@ -18,11 +18,7 @@ def stale_files(params: Params, phases: list[str]) -> list[Path]:
         params: the study.
         phases: among `layout.FOLDERS`.
     """
-    wanted = {
-        Path(path)
-        for files in (runs.data_files, runs.shard_files, runs.run_files, runs.distance_files, runs.report_files)
-        for path in files(params)
-    }
+    wanted = {Path(path) for path in runs.all_files(params)}
     folders = [Path(folder) for phase in phases for folder in layout.FOLDERS[phase]]
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     return [path for path in found if path not in wanted and path.name != ".gitignore"]

@@ -1,11 +1,38 @@
 """The grid of a study: which shards, training jobs, runs and traces its parameters ask for."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from freeconv import layout
-from freeconv.configs import AUGMENTATIONS, Augmentation, DistanceConfig, Network, RunConfig, ShardConfig, TrainConfig
-from freeconv.params import FuseAxis, Params
+from freeconv.configs import (
+    AUGMENTATIONS,
+    Augmentation,
+    DistanceConfig,
+    MeasureConfig,
+    RunConfig,
+    ShardConfig,
+    TrainConfig,
+)
+from freeconv.params import Aug, Distance, FuseAxis, Params
+from freeconv.variants import Variant, parse_variant, variant_name
+
+
+class Study(NamedTuple):
+    """Networks that are trained on the same levels of one augmentation, with the same folds held out.
+
+    Attributes:
+        name: of its own: the augmentation's, `vcp…` or `search`.
+        networks: names, as in `freeconv.variants`.
+        augmentation: the one trained on.
+        levels: its levels, all above 0 but for `none`.
+        fold_indices: folds held out in turn.
+    """
+
+    name: str
+    networks: list[str]
+    augmentation: Augmentation
+    levels: list[float]
+    fold_indices: list[int]
 
 
 def augmentations(params: Params) -> list[Augmentation]:
@@ -14,7 +41,7 @@ def augmentations(params: Params) -> list[Augmentation]:
 
 
 def trained_levels(params: Params) -> dict[Augmentation, list[float]]:
-    """Return the levels that are trained under each augmentation.
+    """Return the levels at which `train.networks` are trained under each augmentation.
 
     Level 0 of every augmentation is the same set of runs, trained once as augmentation `none`.
     """
@@ -25,6 +52,50 @@ def trained_levels(params: Params) -> dict[Augmentation, list[float]]:
         if levels := [level for level in params.levels(name) if level > 0]:
             trained[name] = levels
     return trained
+
+
+def studies(params: Params) -> list[Study]:
+    """Return everything that is trained: the augmentations' studies, missing connections, the search.
+
+    No run is in two of them.
+    """
+    found = [
+        Study(name, list(params.train.networks), name, levels, held_out(params))
+        for name, levels in trained_levels(params).items()
+    ]
+    for augmentation, levels in _vcp_levels(params).items():
+        suffix = "" if augmentation == "translate" else f"_{augmentation}"
+        if networks := [network for network in vcp_networks(params) if network != "fcn"]:
+            found.append(Study(f"vcp{suffix}", networks, augmentation, levels, held_out(params)))
+        trained = trained_levels(params).get(augmentation, []) if "fcn" in params.train.networks else []
+        if "fcn" in vcp_networks(params) and (missing := [level for level in levels if level not in trained]):
+            found.append(Study(f"vcp_fcn{suffix}", ["fcn"], augmentation, missing, held_out(params)))
+    if networks := search_networks(params):
+        found.append(Study("search", networks, "none", [0.0], params.search.held_out))
+    return found
+
+
+def _vcp_levels(params: Params) -> dict[Augmentation, list[float]]:
+    """Return the levels that networks with missing connections are trained at, by augmentation."""
+    levels: dict[Augmentation, list[float]] = {}
+    for level in params.vcp.translate if params.vcp.levels else []:
+        levels.setdefault(trained_as("translate", level), []).append(level)
+    return levels
+
+
+def vcp_networks(params: Params) -> list[str]:
+    """Return the networks of the study of missing connections, in the order of their shares; `fcn` for 0."""
+    return [variant_name(Variant("fcn", vcp)) for vcp in params.vcp.levels]
+
+
+def search_networks(params: Params) -> list[str]:
+    """Return the networks of the hyperparameter search."""
+    return [
+        variant_name(Variant(kind, layers=layers, learning_rate=rate))
+        for kind in params.train.networks
+        for layers in params.search.layers
+        for rate in params.search.learning_rates
+    ]
 
 
 def trained_as(augmentation: Augmentation, level: float) -> Augmentation:
@@ -49,6 +120,7 @@ def shard_config(
     return ShardConfig(
         dataset=dataset,
         augmentation=augmentation,
+        form=params.aug.forms.of(augmentation),
         level=level,
         copy_index=copy_index,
         seed=params.seed,
@@ -58,16 +130,21 @@ def shard_config(
 def train_config(
     params: Params,
     dataset: str,
-    network: Network,
+    network: str,
     augmentation: Augmentation,
     levels: list[float],
     fold_indices: list[int],
 ) -> TrainConfig:
     """Return the configuration of the job that trains some levels and folds of one network."""
-    train = params.train
+    train, search = params.train, params.search
     settings = {key: getattr(train, key) for key in ("epochs", "patience", "batch", "learning_rate", "kernels_every")}
     if override := train.overrides.get(dataset):
         settings |= override.model_dump(exclude_none=True)
+    variant = parse_variant(network)
+    if variant.learning_rate is not None:  # a network of the search
+        settings |= {"epochs": search.epochs, "patience": search.patience, "learning_rate": variant.learning_rate}
+        if search_override := search.overrides.get(dataset):
+            settings |= search_override.model_dump(exclude_none=True)
     return TrainConfig(
         dataset=dataset,
         network=network,
@@ -78,14 +155,17 @@ def train_config(
         folds=train.folds,
         seed=params.seed,
         initializer=train.initializer,
+        vcp_mask=params.vcp.mask if variant.vcp else None,
         precision=train.precision,
+        kernel_layers=tuple(train.kernel_layers),
+        forms=params.aug.forms,
         evaluate=params.evaluate,
         **settings,
     )
 
 
 def distance_config(
-    params: Params, dataset: str, network: Network, augmentation: Augmentation, level: float
+    params: Params, dataset: str, network: str, augmentation: Augmentation, level: float
 ) -> DistanceConfig:
     """Return the configuration of the kernel-distance traces of one network, augmentation and level."""
     return DistanceConfig(
@@ -99,6 +179,22 @@ def distance_config(
     )
 
 
+def measure_config(
+    params: Params, dataset: str, network: str, augmentation: Augmentation, level: float
+) -> MeasureConfig:
+    """Return the configuration of what is measured of one network, augmentation and level."""
+    return MeasureConfig(
+        dataset=dataset,
+        network=network,
+        augmentation=augmentation,
+        level=level,
+        fold_indices=held_out(params),
+        folds=params.train.folds,
+        seed=params.seed,
+        **params.measure.model_dump(),
+    )
+
+
 def jobs(params: Params) -> Iterator[TrainConfig]:
     """Yield every training job of the study: the runs that `train.fuse` puts together."""
 
@@ -106,11 +202,11 @@ def jobs(params: Params) -> Iterator[TrainConfig]:
         return [values] if axis in params.train.fuse else [[value] for value in values]
 
     for dataset in params.data.datasets:
-        for network in params.train.networks:
-            for augmentation, all_levels in trained_levels(params).items():
-                for levels in groups("level", all_levels):
-                    for folds in groups("fold", held_out(params)):
-                        yield train_config(params, dataset, network, augmentation, levels, folds)
+        for study in studies(params):
+            for network in study.networks:
+                for levels in groups("level", study.levels):
+                    for folds in groups("fold", study.fold_indices):
+                        yield train_config(params, dataset, network, study.augmentation, levels, folds)
 
 
 def runs(params: Params) -> Iterator[RunConfig]:
@@ -126,18 +222,24 @@ def data_files(params: Params) -> list[str]:
 
 def shard_files(params: Params) -> list[str]:
     """Return the paths of all shards."""
-    return [
-        layout.shard_file(dataset, augmentation, level, copy_index)
+    files = {
+        layout.shard_file(dataset, study.augmentation, level, copy_index): None
         for dataset in params.data.datasets
-        for augmentation, levels in trained_levels(params).items()
-        for level in levels
-        for copy_index in range(shard_copies(params, augmentation))
-    ]
+        for study in studies(params)
+        for level in study.levels
+        for copy_index in range(shard_copies(params, study.augmentation))
+    }
+    return list(files)
 
 
 def sample_shard_files(params: Params) -> list[str]:
     """Return the paths of the shards that the figures of sample images show: copy 0 of every level."""
-    return [path for path in shard_files(params) if path.endswith("/copy-0.h5")]
+    return [
+        layout.shard_file(dataset, augmentation, level, 0)
+        for dataset in params.data.datasets
+        for augmentation, levels in trained_levels(params).items()
+        for level in levels
+    ]
 
 
 def run_files(params: Params) -> list[str]:
@@ -145,30 +247,111 @@ def run_files(params: Params) -> list[str]:
     return [layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in runs(params)]
 
 
-def distance_files(params: Params) -> list[str]:
-    """Return the paths of all kernel-distance traces: those of the free networks."""
+def _trained_cells(params: Params) -> list[tuple[str, str, Augmentation, float]]:
+    """Return dataset, network, augmentation and level of everything that the augmentations' studies train."""
     return [
-        layout.distance_file(dataset, network, augmentation, level)
+        (dataset, network, augmentation, level)
         for dataset in params.data.datasets
         for network in params.train.networks
-        if network == "fcn"
         for augmentation, levels in trained_levels(params).items()
         for level in levels
     ]
 
 
-def figure_files(params: Params, folder: str = layout.REPORTS) -> list[str]:
-    """Return the paths of all figures: samples, accuracy and, where free networks are trained, kernel distance."""
-    figures = ["samples", "accuracy", *(["distance"] if "fcn" in params.train.networks else [])]
+def distance_files(params: Params) -> list[str]:
+    """Return the paths of all kernel-distance traces: those of the free networks."""
+    return [layout.distance_file(*cell) for cell in _trained_cells(params) if cell[1] == "fcn"]
+
+
+def measure_files(params: Params) -> list[str]:
+    """Return the paths of what is measured of the trained networks, but for those of variants."""
+    return [layout.measure_file(*cell) for cell in _trained_cells(params)]
+
+
+def measure_configs(params: Params) -> list[MeasureConfig]:
+    """Return the configurations of `measure_files`."""
+    return [measure_config(params, *cell) for cell in _trained_cells(params)]
+
+
+def export_files(params: Params, folder: str = layout.REPORTS) -> list[str]:
+    """Return the paths of the tables in the paper's arrangement, as CSV, Markdown and LaTeX."""
     return [
-        layout.figure_file(folder, dataset, augmentation, figure, suffix)
+        layout.export_file(folder, dataset, augmentation, suffix)
         for dataset in params.data.datasets
         for augmentation in augmentations(params)
-        for figure in figures
+        for suffix in ("csv", "md", "tex")
+    ]
+
+
+def figure_files(params: Params, folder: str = layout.REPORTS) -> list[str]:
+    """Return the paths of all figures, as PNG and SVG."""
+    return [
+        layout.figure_file(folder, dataset, subject, figure, suffix)
+        for dataset in params.data.datasets
+        for subject, figure in figures(params)
         for suffix in ("png", "svg")
     ]
 
 
+def figures(params: Params) -> list[tuple[str, str]]:
+    """Return the figures of each dataset: what they are about, an augmentation or `vcp`, and their name.
+
+    `samples`, `accuracy` and `transfer` of each augmentation; `distance` and `sharing`, too, where free networks are
+    trained; `swap` of level 0; and `accuracy-<level>` of missing connections at each level of translation.
+    """
+    free = ["distance", "sharing"] if "fcn" in params.train.networks else []
+    found: list[tuple[str, str]] = [
+        (name, figure) for name in augmentations(params) for figure in ("samples", "accuracy", "transfer", *free)
+    ]
+    if "none" in trained_levels(params):
+        found.append(("none", "swap"))
+    if params.vcp.levels:
+        found += [("vcp", f"accuracy-{layout.level_text(level)}") for level in params.vcp.translate]
+    return found
+
+
+def drawing_files(params: Params, folder: str = layout.REPORTS) -> list[str]:
+    """Return the paths of all drawings, as PNG and SVG: one image under each augmentation, swapped; the free layer."""
+    names = [
+        name
+        for dataset in params.data.datasets
+        for name in (*(f"{dataset}-{augmentation}" for augmentation in AUGMENTATIONS), f"{dataset}-swap")
+    ]
+    return [
+        layout.drawing_file(folder, name, suffix)
+        for name in (*names, "free-layer", "radii")
+        for suffix in ("png", "svg")
+    ]
+
+
+def drawing_params(params: Params) -> Params:
+    """Return the parameters with everything that drawings do not depend on at its default."""
+    return Params(
+        seed=params.seed,
+        data=params.data,
+        aug=Aug(forms=params.aug.forms),
+        distance=Distance(radii=params.distance.radii),
+    )
+
+
 def report_files(params: Params) -> list[str]:
     """Return the paths of everything in the reports' folder."""
-    return [layout.report_file(), *layout.table_files(), *figure_files(params)]
+    return [
+        *layout.report_files(),
+        *layout.table_files(),
+        *export_files(params),
+        *figure_files(params),
+        *drawing_files(params),
+    ]
+
+
+def all_files(params: Params) -> list[str]:
+    """Return the paths of everything that the study makes."""
+    return [
+        *data_files(params),
+        *shard_files(params),
+        *run_files(params),
+        *distance_files(params),
+        *measure_files(params),
+        *report_files(params),
+    ]

@@ -81,10 +81,11 @@ def _augmented(images: np.ndarray, config: ShardConfig) -> np.ndarray:
     """Return the augmented pass over uint8 images, in the type that a shard stores."""
     rng = random_stream(config.seed, "shard", config.dataset, config.augmentation, config.level, config.copy_index)
     unclipped = config.augmentation in ("noise", "edge_noise")
+    form = {"form": config.form} if config.form else {}
     augmented = np.empty(images.shape, np.float16 if unclipped else np.uint8)
     for start in range(0, len(images), PIECE_IMAGES):
         piece = slice(start, start + PIECE_IMAGES)
         scaled = images[piece].astype(np.float32) / np.float32(255)
-        result = AUGMENT[config.augmentation](scaled, config.level, rng)
+        result = AUGMENT[config.augmentation](scaled, config.level, rng, **form)
         augmented[piece] = result if unclipped else np.rint(result * 255)
     return augmented

@@ -1,7 +1,7 @@
 """Training of networks, one run per level and fold, and the results file of each run."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,15 +48,17 @@ class Result:
     Attributes:
         run: its configuration.
         history: name (see `HISTORY`) to one value per epoch.
-        kernels: epochs done to the first layer's kernels (positions, kh · kw · channels, filters) float32 then; a
-            convolution has one position.
+        kernels: epochs done to the recorded layers' kernels then, layer to (positions, kh · kw · channels, filters)
+            float32; a convolution has one position.
+        network: the trained network's weights, `<layer>/<variable>` to float32.
         seconds: wall time; of runs trained side by side, an equal share.
         best_epoch: the epoch, counted from 1, of the best accuracy on the clean held-out fold.
     """
 
     run: RunConfig
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
-    kernels: dict[int, np.ndarray] = field(default_factory=dict)
+    kernels: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    network: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
     best_epoch: int = 0
 
@@ -124,7 +126,8 @@ def epoch_batches(run: RunConfig, images: int, epoch: int) -> np.ndarray:
 def train_stack(
     stack: Sequence[RunConfig],
     replicas: Replicas,
-    first_layer: str,
+    weights: Mapping[str, Sequence[str]],
+    recorded: Sequence[str],
     dataset: Dataset,
     shards: Callable[[int], Any],
     progress: Progress,
@@ -137,7 +140,8 @@ def train_stack(
     Args:
         stack: the runs, alike but for level and fold.
         replicas: their untrained networks.
-        first_layer: name of the layer whose kernels are recorded.
+        weights: the networks' layers by name, each with the names of its weights.
+        recorded: names of the layers whose kernels are kept over the epochs.
         dataset: the un-augmented dataset.
         shards: takes a copy's index and returns the images of that copy on the device: of every level in the stack,
             one level behind the other, in the order of `stack_levels`.
@@ -147,7 +151,7 @@ def train_stack(
     labels = on_device(np.tile(dataset.labels.astype("int32"), len(levels)))
     sets, set_labels, set_rows = _evaluation_arrays(stack, dataset)
     results = [Result(run) for run in stack]
-    for result, kernels in zip(results, _kernels(replicas, first_layer), strict=True):
+    for result, kernels in zip(results, _kernels(replicas, recorded), strict=True):
         result.kernels[0] = kernels
         progress(result.run, 0, {}, False)
     members = list(range(len(stack)))
@@ -175,9 +179,17 @@ def train_stack(
             results[members[position]].add({name: float(values[position]) for name, values in columns.items()}, seconds)
         finished = [position for position in learning if results[members[position]].finished]
         if finished or (epoch + 1) % stack[0].kernels_every == 0:
-            for position, kernels in enumerate(_kernels(replicas, first_layer)):
+            for position, kernels in enumerate(_kernels(replicas, recorded)):
                 if position in finished or (position in learning and (epoch + 1) % stack[0].kernels_every == 0):
                     results[members[position]].kernels[epoch + 1] = kernels
+        if finished:
+            held = {layer: replicas.weights(layer) for layer in weights}
+            for position in finished:
+                results[members[position]].network = {
+                    f"{layer}/{name}": array[position]
+                    for layer, names in weights.items()
+                    for name, array in zip(names, held[layer], strict=True)
+                }
         for position in learning:
             result = results[members[position]]
             progress(
@@ -217,15 +229,23 @@ def _evaluation_arrays(stack: Sequence[RunConfig], dataset: Dataset) -> tuple[di
     return sets, on_device(labels), rows
 
 
-def _kernels(replicas: Replicas, layer: str) -> np.ndarray:
-    """Return a layer's kernels as (runs, positions, kh · kw · channels, filters); a convolution has one position."""
-    kernels = replicas.weights(layer)[0]
-    return kernels if kernels.ndim == 4 else kernels.reshape(len(kernels), 1, -1, kernels.shape[-1])
+def _kernels(replicas: Replicas, layers: Sequence[str]) -> list[dict[str, np.ndarray]]:
+    """Return each replica's kernels of some layers (see `Result.kernels`)."""
+    stacked = {layer: replicas.weights(layer)[0] for layer in layers}
+    kernels = {
+        layer: array if array.ndim == 4 else array.reshape(len(array), 1, -1, array.shape[-1])
+        for layer, array in stacked.items()
+    }
+    number = len(next(iter(kernels.values())))
+    return [{layer: array[position] for layer, array in kernels.items()} for position in range(number)]
 
 
 def _name(run: RunConfig) -> tuple[str | float | int, ...]:
-    """Return what tells a run's random streams from those of others."""
-    return (run.dataset, run.network, run.augmentation, run.level, run.fold)
+    """Return what tells a run's random streams from those of others.
+
+    Variants of a network start from the same weights and see the same batches, so that comparisons are paired.
+    """
+    return (run.dataset, run.variant.kind, run.augmentation, run.level, run.fold)
 
 
 def train(
@@ -266,18 +286,37 @@ def train(
         )
     stacked = stack == "on" or (stack == "auto" and has_gpu())
 
+    variant = config.variant
+
     def network(seed: int) -> keras.Model:
-        shape = dataset.images.shape[1:]
         return build_network(
-            config.network, shape, dataset.classes, seed, config.initializer, stacked=stacked, dtype=dtype
+            variant.kind,
+            dataset.images.shape[1:],
+            dataset.classes,
+            seed,
+            config.initializer,
+            variant.vcp,
+            config.vcp_mask or "connections",
+            variant.layers,
+            stacked=stacked,
+            dtype=dtype,
         )
 
     model = network(0)
     make_replicas = compile_replicas(model, config.learning_rate)
-    first_layer = next(layer for layer in model.layers if layer.name.endswith("_1"))
+    weights = {
+        layer.name: [variable.name for variable in layer.trainable_variables]
+        for layer in model.layers
+        if layer.trainable_variables
+    }
+    recorded = {name: model.get_layer(name) for name in list(weights)[: variant.layers]}
+    recorded = {name: recorded[name] for number, name in enumerate(recorded, 1) if number in config.kernel_layers}
     about = {
-        "layer": first_layer.name,
-        "grid": list(first_layer.grid(first_layer.input.shape)) if config.network == "fcn" else [1, 1],
+        "grids": {
+            name: list(layer.grid(layer.input.shape)) if variant.kind == "fcn" else [1, 1]
+            for name, layer in recorded.items()
+        },
+        "classes": dataset.classes,
         "data_sha256": dataset.sha256,
         **environment(),
     }
@@ -290,9 +329,9 @@ def train(
             try:
                 replicas = make_replicas(initial_state([network(seed) for seed in seeds.values()]))
                 shards = shard_reader(group, dataset, shard_path, reader)
-                results = train_stack(group, replicas, first_layer.name, dataset, shards, progress)
+                results = train_stack(group, replicas, weights, list(recorded), dataset, shards, progress)
             except Exception as error:
-                if len(group) == 1 or not _is_out_of_memory(error):
+                if len(group) == 1 or not is_out_of_memory(error):
                     raise
                 half = (len(group) + 1) // 2
                 print(
@@ -314,22 +353,24 @@ def write_run(path: str | Path, result: Result, about: dict[str, Any]) -> None:
     """Write a run's results file.
 
     Args:
-        path: the HDF5 file to write: `history/<name>` (epochs,) float32, `kernels` (snapshots, positions,
-            kh · kw · channels, filters) float32 and `kernel_epochs` (snapshots,) int64; as attributes the
-            configuration, `seconds` of training and `about`.
+        path: the HDF5 file to write: `history/<name>` (epochs,) float32, `kernels/<layer>` (snapshots, positions,
+            kh · kw · channels, filters) float32, `kernel_epochs` (snapshots,) int64 and the trained network,
+            `network/<layer>/<variable>` float32; as attributes the configuration, `seconds` of training and `about`.
         result: the run.
-        about: further attributes: `layer` and `grid` of the kernels, `weights_seed`, `stack` (how many runs were
-            trained side by side), `overhead_seconds` (the run's share of what its job did besides training),
-            `data_sha256`, `versions`, `backend`, `device`.
+        about: further attributes: `grids`, the rows and columns of positions of each layer of `kernels`, `classes`,
+            `weights_seed`, `stack` (how many runs were trained side by side), `overhead_seconds` (the run's share of
+            what its job did besides training), `data_sha256`, `versions`, `backend`, `device`.
     """
     arrays = {f"history/{name}": np.array(values, "float32") for name, values in result.history.items()}
-    arrays["kernels"] = np.stack(list(result.kernels.values()))
+    for layer in result.kernels[0]:
+        arrays[f"kernels/{layer}"] = np.stack([kernels[layer] for kernels in result.kernels.values()])
+    arrays |= {f"network/{name}": array for name, array in result.network.items()}
     arrays["kernel_epochs"] = np.array(list(result.kernels), "int64")
     # Trained weights look like noise: compression would take time and save nothing.
     write_h5(path, arrays, {"config": result.run.dump(), "seconds": result.seconds, **about}, compression="none")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Return whether a backend says that the device has no memory left."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in repr(error)
 
