@@ -1,0 +1,24 @@
+# Phase measure: what trained networks are like, beyond their accuracies.
+rule all_measure:
+    input:
+        runs.measure_files(PARAMS),
+
+
+rule measure:
+    input:
+        layout.data_file("{dataset}"),
+        cell_runs,
+    output:
+        layout.measure_file("{dataset}", "{network}", "{augmentation}", "{level}"),
+    log:
+        "logs/measure/{dataset}/{network}/{augmentation}/{level}.log",
+    benchmark:
+        "logs/measure/{dataset}/{network}/{augmentation}/{level}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        config=measure_config,
+        code=code_hash("freeconv.measure"),
+    shell:
+        "freeconv measure {params.config:q} --threads {threads} > {log} 2>&1"
