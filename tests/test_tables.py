@@ -10,7 +10,7 @@ from scipy import stats
 from freeconv import layout, runs
 from freeconv.configs import METRICS
 from freeconv.errors import FreeconvError
-from freeconv.tables import distance, last_distance, make_tables, mean_and_interval, median, read_traces
+from freeconv.tables import distance, last_distance, make_tables, mean_and_interval, median
 from study import history, medians_of, small_params, write_run, write_runs, write_traces
 
 
@@ -28,7 +28,8 @@ def test_the_files_are_those_announced(made):
     folder, _ = made
     written = [path for path in (folder / "reports").rglob("*") if path.is_file()]
     written = {str(path.relative_to(folder)) for path in written if "figures" not in path.parts}
-    assert written == {*layout.table_files(), layout.report_file()}
+    drawings = {path for path in written if "/drawings/" in path}
+    assert written - drawings == {*layout.table_files(), *runs.export_files(small_params()), *layout.report_files()}
 
 
 def test_columns(made):
@@ -37,7 +38,9 @@ def test_columns(made):
         "tables/accuracy": "dataset,augmentation,level,network,metric,median,runs",
         "tables/distance": "dataset,augmentation,level,layer,radius,measure,epoch,median",
         "tables/accuracy_by_epoch": "dataset,augmentation,level,network,metric,epoch,mean,low,high,runs",
-        "tables/runs": "dataset,network,augmentation,level,fold,epochs,positions,seconds,"
+        "tables/search": "dataset,network,layers,learning_rate,val_acc,val_loss,epochs,runs,chosen",
+        "tables/problems": "path,used,problem",
+        "tables/runs": "dataset,network,augmentation,level,fold,epochs,last_val_acc,best_val_acc,positions,seconds,"
         "overhead_seconds,device,backend,versions,path",
         "plots/val_acc": "dataset,augmentation,level,series,median",
         "plots/translate_acc": "dataset,augmentation,level,series,median",
@@ -203,7 +206,7 @@ def test_a_diverged_run_gives_null_not_nan(project):
     write_runs(params)
     for run in runs.runs(params):
         if run.network == "fcn":
-            write_run(run, 4, arrays={"kernels": np.full((5, 81, 9, 4), np.nan, "float32")})
+            write_run(run, 4, arrays={"kernels/free_1": np.full((5, 81, 9, 4), np.nan, "float32")})
     write_traces(params)
     make_tables(params)
     assert "NaN" not in Path("reports/metrics.json").read_text()
@@ -234,54 +237,89 @@ def test_run_table(made):
     frame = read("tables/runs", folder / "reports")
     row = pick(frame, network="fcn", augmentation="translate", level=0.2, fold=2).iloc[0]
     assert (row["epochs"], row["positions"], row["seconds"]) == (4, 81, 14.5)
+    assert 0 < row["last_val_acc"] <= row["best_val_acc"] <= 1
     assert (row["device"], row["backend"]) == ("a made-up processor", "tensorflow")
     assert row["versions"] == "keras 3.12.0, numpy 2.4.0"
     assert row["path"] == "results/train/mnist-5k/fcn/translate/0.2/fold-2.h5"
     assert set(pick(frame, network="cnn")["positions"]) == {1}
 
 
-@pytest.mark.parametrize(
-    ("section", "key"), [({"seed": 3}, "seed"), ({"train": {"folds": 3, "epochs": 4, "batch": 64}}, "batch")]
-)
-def test_refuses_runs_from_other_parameters_and_names_the_key(project, section, key):
-    write_runs(small_params())
-    with pytest.raises(FreeconvError, match=rf"fold-0\.h5: expected {key} = ") as error:
-        make_tables(small_params(**section))
-    assert "\n" not in str(error.value)
-    assert not Path("reports").exists()
-
-
-def test_names_a_missing_run_in_one_line(project):
+def test_what_cannot_be_used_is_left_out_and_named(project):
     params = small_params()
     write_runs(params)
     write_traces(params)
     missing = layout.run_file("mnist-5k", "cnn", "translate", 0.4, 1)
     Path(missing).unlink()
-    with pytest.raises(FreeconvError, match="does not exist") as error:
-        make_tables(params)
-    assert str(error.value).startswith(f"{missing}: expected")
+    problems = make_tables(params)
+    assert [(problem.path, problem.used) for problem in problems if "train" in problem.path] == [(missing, False)]
+    frame = read("tables/problems")
+    assert missing in frame["path"].tolist()
+    medians = pick(read("tables/accuracy"), metric="val_acc", network="cnn")
+    assert pick(medians, level=0.4)["runs"].item() == 2
+    assert set(pick(medians, level=0.2)["runs"]) == {3}
+    for fold in (0, 2):
+        Path(layout.run_file("mnist-5k", "cnn", "translate", 0.4, fold)).unlink()
+    make_tables(params)
+    assert 0.4 not in set(pick(read("tables/accuracy"), network="cnn")["level"])
+    compared = pick(read("tables/compared"), augmentation="translate", network="cnn", level=0.4, metric="val_acc")
+    assert compared["ours"].isna().item()
+    assert compared["paper"].item() == 0.991571
+
+
+def test_without_a_usable_run_there_are_no_tables(project):
+    write_runs(small_params())
+    with pytest.raises(FreeconvError, match=r"at least one run.*fold-0\.h5: expected seed = 3, received 0") as error:
+        make_tables(small_params(seed=3))
     assert "\n" not in str(error.value)
+    assert not Path("reports").exists()
 
 
-def test_names_what_is_wrong_with_a_trace(project):
-    params = small_params()
+def test_the_search_names_the_best_cell_of_each_network(project):
+    search = {"learning_rates": [0.1, 0.001], "layers": [2, 3], "held_out": [0, 1], "epochs": 3}
+    params = small_params(search=search, aug={"translate": [0]})
     write_runs(params)
-    path = Path(layout.distance_file("mnist-5k", "fcn", "rotate", 0.1))
+    for run in runs.runs(params):
+        if run.network == "fcn-layers-2-rate-0.1":
+            accuracies = np.array([0.2, 0.9 + run.fold / 100, 0.4], "float32")
+            write_run(run, 3, arrays={"history/val_acc": accuracies})
+    make_tables(params)
+    frame = read("tables/search")
+    assert len(frame) == 2 * 2 * 2
+    assert set(frame["runs"]) == {2}
+    for network in ("cnn", "fcn"):
+        mine = pick(frame, network=network)
+        assert mine["chosen"].sum() == 1
+        assert mine.loc[mine["chosen"], "val_acc"].item() == mine["val_acc"].max()
+    row = pick(frame, network="fcn", layers=2, learning_rate=0.1)
+    assert row["val_acc"].item() == pytest.approx(0.905)
+    assert row["epochs"].item() == 3
+
+
+def test_missing_connections_have_medians_and_curves_of_their_own(project):
+    params = small_params(vcp={"levels": [0, 0.8], "translate": 0.2})
+    write_runs(params)
     write_traces(params)
-    path.unlink()
-    with pytest.raises(FreeconvError, match=r"rotate/0\.1\.csv: .*does not exist"):
-        read_traces(params)
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(FreeconvError, match="received a,b"):
-        read_traces(params)
-    path.write_text("")
-    with pytest.raises(FreeconvError, match="expected CSV"):
-        read_traces(params)
-    path.write_text(Path(layout.distance_file("mnist-5k", "fcn", "none", 0)).read_text())
-    with pytest.raises(FreeconvError, match="expected augmentation = 'rotate', received 'none'"):
-        read_traces(params)
-    with pytest.raises(FreeconvError, match=r"none/0\.csv: expected radii = \[2\], received \[1, 4\]"):
-        read_traces(small_params(distance={"radii": [2]}))
+    make_tables(params)
+    for name in ("tables/accuracy", "tables/accuracy_by_epoch"):
+        frame = pick(read(name), network="fcn-vcp-0.8")
+        assert set(zip(frame["augmentation"], frame["level"], strict=True)) == {("translate", 0.2)}
+    assert "fcn-vcp-0.8" not in set(read("tables/compared")["network"])
+    assert set(read("plots/val_acc")["series"]) == {"cnn", "fcn"}
+
+
+def test_exports_are_in_the_papers_arrangement(made):
+    folder, params = made
+    for path in runs.export_files(params):
+        assert (folder / path).read_text().strip()
+    text = (folder / layout.export_file("reports", "mnist-5k", "translate", "md")).read_text()
+    median = pick(
+        read("tables/compared", folder / "reports"),
+        augmentation="translate",
+        level=0.2,
+        network="fcn",
+        metric="val_acc",
+    )["ours"].item()
+    assert f"{median:.4f} ±" in text
 
 
 def test_kernels_are_not_read(project):

@@ -2,22 +2,23 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from freeconv import layout, runs
-from freeconv.configs import METRICS, Augmentation, Measure, Network, RunConfig, check_config
-from freeconv.distance import TRACE_COLUMNS
+from freeconv.claims import judge, load_claims
+from freeconv.compare import CONFIDENCE, as_csv, as_latex, as_markdown, compare
+from freeconv.configs import METRICS, Augmentation
+from freeconv.distance import distance_key
 from freeconv.errors import FreeconvError
 from freeconv.params import Aggregate, Params
-from freeconv.storage import read_h5, write_text
+from freeconv.results import Problem, Run, read_measures, read_runs, read_traces
+from freeconv.storage import write_text
+from freeconv.variants import Kind, parse_variant
 
-CONFIDENCE = 0.95
 PLOTTED_METRICS = ("val_acc", "translate_acc")
 
 
@@ -27,61 +28,38 @@ class Cell(NamedTuple):
     dataset: str
     augmentation: Augmentation
     level: float
-    network: Network
+    network: str
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run without its kernels.
-
-    Attributes:
-        config: what was trained.
-        path: its file.
-        history: metric of `configs.METRICS` to float array (epochs,), shares in [0, 1].
-        attributes: the file's attributes.
-    """
-
-    config: RunConfig
-    path: str
-    history: dict[str, np.ndarray]
-    attributes: dict[str, Any]
-
-
-def read_runs(params: Params) -> list[Run]:
-    """Read the histories of every run that the parameters ask for, in the order of `runs.runs`.
-
-    Raises:
-        FreeconvError: a run's file is missing, damaged or from another configuration.
-    """
-    return [_read_run(config, path) for config, path in zip(runs.runs(params), runs.run_files(params), strict=True)]
-
-
-def _read_run(config: RunConfig, path: str) -> Run:
-    """Read one run's histories, not its kernels, and check that it is the run asked for."""
-    arrays, attributes = read_h5(path, [f"history/{metric}" for metric in METRICS])
-    check_config(path, attributes.get("config"), config.dump())
-    return Run(config, path, {metric: arrays[f"history/{metric}"] for metric in METRICS}, attributes)
-
-
-def cells(params: Params) -> Iterator[Cell]:
-    """Yield the study's cells in the parameters' order."""
-    for dataset in params.data.datasets:
-        for augmentation in runs.augmentations(params):
-            for level in params.levels(augmentation):
-                for network in params.train.networks:
-                    yield Cell(dataset, augmentation, level, network)
+def cells(params: Params) -> list[Cell]:
+    """Return the study's cells in the parameters' order, those of missing connections behind the others."""
+    found = [
+        Cell(dataset, augmentation, level, network)
+        for dataset in params.data.datasets
+        for augmentation in runs.augmentations(params)
+        for level in params.levels(augmentation)
+        for network in params.train.networks
+    ]
+    found += [
+        Cell(dataset, "translate", level, network)
+        for dataset in params.data.datasets
+        for level in params.vcp.translate
+        for network in runs.vcp_networks(params)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def runs_by_cell(params: Params, study: Sequence[Run]) -> dict[Cell, list[Run]]:
-    """Return the runs behind each cell, folds in order; level 0 of all augmentations is the same runs."""
+    """Return the runs behind each cell that has any, folds in order; level 0 of all augmentations is the same runs."""
     trained: dict[tuple[str, str, float, str], list[Run]] = {}
     for run in study:
         config = run.config
         trained.setdefault((config.dataset, config.augmentation, config.level, config.network), []).append(run)
-    return {
-        cell: trained[cell.dataset, runs.trained_as(cell.augmentation, cell.level), cell.level, cell.network]
+    found = {
+        cell: trained.get((cell.dataset, runs.trained_as(cell.augmentation, cell.level), cell.level, cell.network), [])
         for cell in cells(params)
     }
+    return {cell: folds for cell, folds in found.items() if folds}
 
 
 def median(histories: Sequence[dict[str, np.ndarray]], metric: str, aggregate: Aggregate) -> float:
@@ -113,6 +91,48 @@ def accuracy(params: Params, by_cell: dict[Cell, list[Run]]) -> pd.DataFrame:
         for metric in METRICS
     ]
     return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "median", "runs"])
+
+
+def run_values(params: Params, by_cell: dict[Cell, list[Run]]) -> pd.DataFrame:
+    """Return what each run alone contributes to a cell.
+
+    Returns:
+        Columns dataset, augmentation, level, network, metric, fold, value: the run's median over its epochs, its last
+        or its best epoch, as `report.aggregate` says.
+    """
+    rows = [
+        (*cell, metric, run.config.fold, median([run.history], metric, params.report.aggregate))
+        for cell, folds in by_cell.items()
+        for metric in METRICS
+        for run in folds
+    ]
+    return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "fold", "value"])
+
+
+def search(params: Params, study: Sequence[Run]) -> pd.DataFrame:
+    """Return the cells of the hyperparameter search (Ott et al. 2019, Table A.1), the best of each network marked.
+
+    Returns:
+        Columns dataset, network (`cnn` or `fcn`), layers, learning_rate, val_acc (highest of a run, median over its
+        folds), val_loss (lowest of a run, median), epochs (trained, median), runs, chosen (whether val_acc is the
+        network's highest; of equal ones the first).
+    """
+    rows = []
+    for dataset in params.data.datasets:
+        for network in runs.search_networks(params):
+            folds = [run for run in study if (run.config.dataset, run.config.network) == (dataset, network)]
+            if folds:
+                variant = parse_variant(network)
+                best = [
+                    (run.history["val_acc"].max(), run.history["val_loss"].min(), len(run.history["val_acc"]))
+                    for run in folds
+                ]
+                about = (dataset, variant.kind, variant.layers, variant.learning_rate)
+                rows.append((*about, *np.median(best, axis=0), len(folds)))
+    columns = ["dataset", "network", "layers", "learning_rate", "val_acc", "val_loss", "epochs", "runs"]
+    frame = pd.DataFrame(rows, columns=columns)
+    best_rows = frame.groupby(["dataset", "network"], sort=False)["val_acc"].idxmax()
+    return frame.assign(chosen=frame.index.isin(best_rows))
 
 
 def mean_and_interval(values: Sequence[np.ndarray]) -> pd.DataFrame:
@@ -155,14 +175,17 @@ def run_table(study: Sequence[Run]) -> pd.DataFrame:
     """Return one row per run: what it is, how long it took, on what it ran, and its file.
 
     Returns:
-        Columns dataset, network, augmentation, level, fold, epochs (trained), positions (of the first layer), seconds
-        (of training), overhead_seconds (its share of what its job did besides), device, backend, versions, path.
+        Columns dataset, network, augmentation, level, fold, epochs (trained), last_val_acc and best_val_acc (of the
+        last epoch, the highest), positions (of the first layer), seconds (of training), overhead_seconds (its share of
+        what its job did besides), device, backend, versions, path.
     """
     return pd.DataFrame(
         {
             **{key: getattr(run.config, key) for key in ("dataset", "network", "augmentation", "level", "fold")},
             "epochs": len(run.history["val_acc"]),
-            "positions": int(np.prod(run.attributes["grid"])),
+            "last_val_acc": float(run.history["val_acc"][-1]),
+            "best_val_acc": float(run.history["val_acc"].max()),
+            "positions": int(np.prod(next(iter(run.attributes["grids"].values())))),
             **{key: run.attributes.get(key, "") for key in ("seconds", "overhead_seconds", "device", "backend")},
             "versions": _versions(run.attributes.get("versions", {})),
             "path": run.path,
@@ -176,52 +199,6 @@ def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
-def read_traces(params: Params) -> pd.DataFrame:
-    """Read the kernel-distance traces of all cells of the free network; none, if it is not studied.
-
-    Returns:
-        The columns of `distance.TRACE_COLUMNS`; augmentation is that of the cell, so level 0 appears once under
-        every augmentation that lists it.
-
-    Raises:
-        FreeconvError: a file is missing, is no trace, or is from other parameters.
-    """
-    files: dict[str, pd.DataFrame] = {}
-    frames = []
-    for cell in cells(params):
-        if cell.network != "fcn":
-            continue
-        augmentation = runs.trained_as(cell.augmentation, cell.level)
-        path = layout.distance_file(cell.dataset, cell.network, augmentation, cell.level)
-        if path not in files:
-            config = runs.distance_config(params, cell.dataset, cell.network, augmentation, cell.level)
-            files[path] = _read_trace(path, config.dump())
-        frames.append(files[path].assign(augmentation=cell.augmentation))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TRACE_COLUMNS))
-
-
-def _read_trace(path: str, expected: dict[str, Any]) -> pd.DataFrame:
-    """Read one file of traces and check that it holds what a distance configuration asks for."""
-    if not Path(path).is_file():
-        raise FreeconvError(f"{path}: expected a CSV file, received nothing: the file does not exist")
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        problem = str(error).replace("\n", " ")
-        raise FreeconvError(f"{path}: expected CSV, received something else ({problem}); remove it") from error
-    if tuple(frame.columns) != TRACE_COLUMNS:
-        raise FreeconvError(
-            f"{path}: expected the columns {','.join(TRACE_COLUMNS)}, received {','.join(map(str, frame.columns))}; "
-            "remove the file and run again"
-        )
-    columns = {"fold_indices": "fold", "radii": "radius", "measures": "measure"}
-    found = {key: frame[columns.get(key, key)].unique().tolist() for key in expected}
-    # a key that has one value in the configuration must have one value in the whole file
-    stored = {key: found[key][0] if key not in columns and len(found[key]) == 1 else found[key] for key in expected}
-    check_config(path, stored, expected)
-    return frame
-
-
 def distance(traces: pd.DataFrame) -> pd.DataFrame:
     """Return medians over folds of the kernel distances by epoch (Ott et al. 2019, Figure 5, B.6 and B.7).
 
@@ -233,13 +210,14 @@ def distance(traces: pd.DataFrame) -> pd.DataFrame:
 
 
 def last_distance(traces: pd.DataFrame) -> pd.DataFrame:
-    """Return medians over folds of the kernel distance after each fold's own last epoch.
+    """Return medians over folds of the first layer's kernel distance after each fold's own last epoch.
 
     Returns:
         Columns dataset, augmentation, level, radius, measure, median.
     """
     keys = ["dataset", "augmentation", "level", "radius", "measure"]
-    last = traces.loc[traces.groupby([*keys, "fold"], sort=False)["epoch"].idxmax()]
+    first = traces[traces["layer"].str.endswith("_1")]
+    last = first.loc[first.groupby([*keys, "fold"], sort=False)["epoch"].idxmax()]
     return last.groupby(keys, sort=False)["distance"].median().rename("median").reset_index()
 
 
@@ -271,14 +249,9 @@ def _rows(frame: pd.DataFrame) -> Iterator[Any]:
     return frame.itertuples(index=False)
 
 
-def distance_key(radius: int, measure: Measure) -> str:
-    """Return the name of a kernel distance in `metrics.json`: `distance_radius_1`, `cosine_distance_radius_1`."""
-    return f"{'' if measure == 'euclidean' else measure + '_'}distance_radius_{radius}"
-
-
 def accuracy_plot(medians: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the medians of one metric for `dvc plots`: columns dataset, augmentation, level, series, median."""
-    chosen = medians[medians["metric"] == metric]
+    chosen = medians[(medians["metric"] == metric) & medians["network"].isin(get_args(Kind))]
     return chosen.rename(columns={"network": "series"})[["dataset", "augmentation", "level", "series", "median"]]
 
 
@@ -288,31 +261,50 @@ def distance_plot(last: pd.DataFrame) -> pd.DataFrame:
     return last.assign(series=series)[["dataset", "augmentation", "level", "series", "median"]]
 
 
-def make_tables(params: Params, folder: str = layout.REPORTS) -> None:
-    """Write all tables of a study: the files of `layout.table_files`.
+def make_tables(params: Params, folder: str = layout.REPORTS) -> list[Problem]:
+    """Write all tables of a study: the files of `layout.table_files` and of `runs.export_files`.
 
-    Numbers have 6 significant digits; rows follow the order of the parameters.
+    Numbers have 6 significant digits; rows follow the order of the parameters. What is missing or cannot be used is
+    left out and named in `tables/problems.csv`.
 
     Args:
-        params: the study; its runs and traces must be there, at the paths of `layout`.
+        params: the study; its runs, traces and measures are read from the paths of `layout`.
         folder: where the folders `tables` and `plots` and the file `metrics.json` go.
 
+    Returns:
+        What is in `tables/problems.csv`.
+
     Raises:
-        FreeconvError: a run or trace is missing, damaged or from other parameters.
+        FreeconvError: no run can be used.
     """
-    study = read_runs(params)
+    study, problems = read_runs(params)
+    if not study:
+        raise FreeconvError(f"expected at least one run, received none that can be used; first: {problems[0].text()}")
+    traces, trace_problems = read_traces(params)
+    measures, measure_problems = read_measures(params)
+    problems += trace_problems + measure_problems
     by_cell = runs_by_cell(params, study)
-    medians = accuracy(params, by_cell)
-    traces = read_traces(params)
+    medians, values = accuracy(params, by_cell), run_values(params, by_cell)
+    kinds = get_args(Kind)  # the paper has no medians of variants
+    compared = compare(params, medians[medians["network"].isin(kinds)], values[values["network"].isin(kinds)])
     last = last_distance(traces)
     frames = {
         "tables/accuracy": medians,
+        "tables/compared": compared,
+        "tables/claims": judge(load_claims(), values, traces),
         "tables/distance": distance(traces),
         "tables/accuracy_by_epoch": accuracy_by_epoch(by_cell),
+        "tables/search": search(params, study),
+        "tables/measures": measures,
         "tables/runs": run_table(study),
+        "tables/problems": pd.DataFrame(problems, columns=list(Problem._fields)),
         **{f"plots/{metric}": accuracy_plot(medians, metric) for metric in PLOTTED_METRICS},
         "plots/distance": distance_plot(last),
     }
     for name, frame in frames.items():
         write_text(f"{folder}/{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
+    for (dataset, augmentation), shown in compared.groupby(["dataset", "augmentation"], sort=False):
+        for suffix, export in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
+            write_text(layout.export_file(folder, str(dataset), str(augmentation), suffix), export(shown))
     write_text(f"{folder}/metrics.json", json.dumps(metrics(medians, last), indent=2, sort_keys=True) + "\n")
+    return problems

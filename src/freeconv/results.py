@@ -1,0 +1,195 @@
+"""What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from freeconv import layout, runs
+from freeconv.configs import METRICS, MeasureConfig, RunConfig, check_config
+from freeconv.distance import TRACE_COLUMNS
+from freeconv.errors import FreeconvError
+from freeconv.measure import MEASURE_COLUMNS
+from freeconv.params import Params
+from freeconv.storage import read_h5
+
+# Accuracy on the held-out fold that a constant answer can reach: folds do not hold equally many images of each class.
+COLLAPSED = 1.25
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run without its kernels and weights.
+
+    Attributes:
+        config: what was trained.
+        path: its file.
+        history: metric of `configs.METRICS`, `train_loss` or `val_loss` to float array (epochs,); accuracies are
+            shares in [0, 1].
+        attributes: the file's attributes.
+    """
+
+    config: RunConfig
+    path: str
+    history: dict[str, np.ndarray]
+    attributes: dict[str, Any]
+
+
+class Problem(NamedTuple):
+    """Something that the parameters ask for and that is not as it should be.
+
+    Attributes:
+        path: the file.
+        used: whether it is used all the same.
+        problem: what is wrong, in a sentence.
+    """
+
+    path: str
+    used: bool
+    problem: str
+
+    def text(self) -> str:
+        """Return the problem as one line."""
+        return f"{self.path}: {self.problem}"
+
+
+def read_runs(params: Params) -> tuple[list[Run], list[Problem]]:
+    """Read the histories of every run that the parameters ask for, in the order of `runs.runs`.
+
+    Left out are runs whose file is missing, damaged or from other parameters, and those whose loss is not finite.
+    Runs that are no better than chance are named and used: that is a result.
+    """
+    study, problems = [], []
+    for config, path in zip(runs.runs(params), runs.run_files(params), strict=True):
+        try:
+            run = _read_run(config, path)
+        except FreeconvError as error:
+            problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+            continue
+        problem = _diverged(run)
+        if problem is None:
+            study.append(run)
+            problem = _collapsed(run)
+        if problem:
+            problems.append(problem)
+    return study, problems
+
+
+def _read_run(config: RunConfig, path: str) -> Run:
+    """Read one run's histories, not its kernels, and check that it is the run asked for."""
+    names = [*METRICS, "train_loss", "val_loss"]
+    arrays, attributes = read_h5(path, [f"history/{name}" for name in names])
+    check_config(path, attributes.get("config"), config.dump())
+    return Run(config, path, {name: arrays[f"history/{name}"] for name in names}, attributes)
+
+
+def _diverged(run: Run) -> Problem | None:
+    """Return the problem of a run whose loss is not finite in some epoch."""
+    bad = ~np.isfinite(run.history["train_loss"])
+    if not bad.any():
+        return None
+    return Problem(
+        run.path,
+        False,
+        f"expected a finite loss, received {run.history['train_loss'][bad][0]} in epoch {np.argmax(bad) + 1}: the run "
+        "diverged and is left out; a smaller learning rate may help",
+    )
+
+
+def _collapsed(run: Run) -> Problem | None:
+    """Return the problem of a run that has learned nothing."""
+    last, classes = float(run.history["val_acc"][-1]), run.attributes["classes"]
+    if last > COLLAPSED / classes:
+        return None
+    return Problem(
+        run.path,
+        True,
+        f"expected an accuracy above chance, received {last:.4f} on the held-out fold after the last epoch, with "
+        f"{classes} classes: the run learned nothing",
+    )
+
+
+def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read the kernel-distance traces of all cells of the free network; none, if it is not studied.
+
+    Returns:
+        The columns of `distance.TRACE_COLUMNS`; augmentation is that of the cell, so level 0 appears once under
+        every augmentation that lists it. And what cannot be used: files that are missing, no traces, or from other
+        parameters.
+    """
+    files: dict[str, pd.DataFrame | None] = {}
+    frames, problems = [], []
+    for dataset in params.data.datasets if "fcn" in params.train.networks else []:
+        for augmentation in runs.augmentations(params):
+            for level in params.levels(augmentation):
+                trained_as = runs.trained_as(augmentation, level)
+                path = layout.distance_file(dataset, "fcn", trained_as, level)
+                if path not in files:
+                    config = runs.distance_config(params, dataset, "fcn", trained_as, level)
+                    try:
+                        files[path] = _read_trace(path, config.dump())
+                    except FreeconvError as error:
+                        files[path] = None
+                        problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+                frame = files[path]
+                if frame is not None:
+                    frames.append(frame.assign(augmentation=augmentation))
+    traces = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TRACE_COLUMNS))
+    return traces, problems
+
+
+def _read_trace(path: str, expected: dict[str, Any]) -> pd.DataFrame:
+    """Read one file of traces and check that it holds what a distance configuration asks for."""
+    frame = _read_csv(path, TRACE_COLUMNS)
+    columns = {"fold_indices": "fold", "radii": "radius", "measures": "measure"}
+    found = {key: frame[columns.get(key, key)].unique().tolist() for key in expected}
+    # a key that has one value in the configuration must have one value in the whole file
+    stored = {key: found[key][0] if key not in columns and len(found[key]) == 1 else found[key] for key in expected}
+    check_config(path, stored, expected)
+    return frame
+
+
+def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read what was measured of all trained networks.
+
+    Returns:
+        The columns of `measure.MEASURE_COLUMNS`, augmentation as trained: level 0 appears once, under `none`. And what
+        cannot be used: files that are missing, no measures, or from other parameters.
+    """
+    frames, problems = [], []
+    for path, config in zip(runs.measure_files(params), runs.measure_configs(params), strict=True):
+        try:
+            frames.append(_read_measures(path, config))
+        except FreeconvError as error:
+            problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+    measures = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASURE_COLUMNS))
+    return measures, problems
+
+
+def _read_measures(path: str, config: MeasureConfig) -> pd.DataFrame:
+    """Read one file of measures and check that it is about the runs asked for."""
+    frame = _read_csv(path, MEASURE_COLUMNS)
+    found = {key: frame[key].unique().tolist() for key in ("dataset", "network", "augmentation", "level", "fold")}
+    asked = {key: [getattr(config, key)] for key in found if key != "fold"} | {"fold": config.fold_indices}
+    check_config(path, found, asked)
+    return frame
+
+
+def _read_csv(path: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV file that must have these columns."""
+    if not Path(path).is_file():
+        raise FreeconvError(f"{path}: expected a CSV file, received nothing: the file does not exist")
+    try:
+        frame = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        problem = str(error).replace("\n", " ")
+        raise FreeconvError(f"{path}: expected CSV, received something else ({problem}); remove it") from error
+    if tuple(frame.columns) != tuple(columns):
+        raise FreeconvError(
+            f"{path}: expected the columns {','.join(columns)}, received {','.join(map(str, frame.columns))}; "
+            "remove the file and run again"
+        )
+    return frame
