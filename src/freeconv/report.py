@@ -1,78 +1,58 @@
-"""The report: one offline page with a study's findings, tables, figures and the runs behind them."""
+"""The report: offline pages with the paper's claims, tables and figures beside the paper's, and all runs."""
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__, layout, runs
-from freeconv.configs import Augmentation
+from freeconv.captions import TITLES, Words, drawing_words, figure_words
+from freeconv.configs import METRICS
 from freeconv.errors import FreeconvError
 from freeconv.figures import read_table
+from freeconv.findings import Tree, findings
+from freeconv.page_tables import (
+    MISSING,
+    VERDICTS,
+    Counts,
+    Table,
+    anchor,
+    comparison_table,
+    missing_connections,
+    network_title,
+    other_medians,
+    quadrant_swap,
+    run_counts,
+    run_sums,
+    search_table,
+    share,
+    signed,
+    verdict_counts,
+)
 from freeconv.params import Params
 from freeconv.storage import write_text
 from freeconv.tables import distance_key
 
-METRIC_TITLES = {
-    "train_acc": "Training",
-    "val_acc": "Validation",
-    "translate_acc": "Translated",
-    "rotate_acc": "Rotated",
-    "noise_acc": "Noise",
-    "edge_noise_acc": "Edge noise",
-    "swap_acc": "Quadrant swap",
-}
-# the columns of Tables 1 and 2 of Ott et al. 2019, then everything else that is measured
-TABLES = {
-    "Median accuracy in training, on held-out images as they are, and on held-out images translated": (
-        "train_acc",
-        "val_acc",
-        "translate_acc",
-    ),
-    "Median accuracy on held-out images changed in other ways": (
-        "rotate_acc",
-        "noise_acc",
-        "edge_noise_acc",
-        "swap_acc",
-    ),
-}
-AUGMENTATION_TITLES = {
-    "none": "no augmentation",
-    "translate": "translation",
-    "rotate": "rotation",
-    "noise": "noise",
-    "edge_noise": "edge noise",
-}
 AGGREGATES = {
     "all-epochs": "over all epochs of all folds, pooled",
     "final": "over folds, each fold at its last epoch",
     "best": "over folds, each fold at the epoch of its highest validation accuracy",
 }
+TABLES = ("claims", "compared", "distance", "problems", "runs", "search")
+OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
+RUN_NUMBERS = {"last_val_acc": "Last validation", "best_val_acc": "Best validation"}
 
-Tree = dict[str, dict[str, dict[str, float | None]]]  # level, network, metric
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of accuracies: rows are levels, columns are metrics by networks; `bests` marks a column's highest."""
-
-    caption: str
-    metrics: list[str]
-    networks: list[str]
-    levels: list[str]
-    values: list[list[str]]
-    bests: list[list[bool]]
+Metrics = Mapping[str, Mapping[str, Tree]]  # dataset, augmentation, level, network, metric
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page, with its image inlined."""
+class Picture(NamedTuple):
+    """A figure or drawing: where its image is (empty if it is missing), its words, and its SVG."""
 
     source: str
     alt: str
@@ -82,59 +62,104 @@ class Picture:
 
 @dataclass(frozen=True)
 class Part:
-    """What the page shows of one dataset and augmentation."""
+    """A section of a page: sentences, then tables, files of them, and pictures."""
 
     anchor: str
     title: str
-    findings: list[str]
-    tables: list[Table]
-    pictures: list[Picture]
+    text: str = ""
+    findings: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    exports: Sequence[tuple[str, str]] = ()
+    pictures: Sequence[Picture] = field(default=())
+
+
+class Judgement(NamedTuple):
+    """What one dataset says of a claim."""
+
+    dataset: str
+    paper: str
+    ours: str
+    interval: str
+    runs: int
+    verdict: str
+    mark: str
+    reason: str
+
+
+class Claim(NamedTuple):
+    """A claim of the paper with its judgements."""
+
+    id: str
+    statement: str
+    comparison: str
+    source: str
+    judgements: list[Judgement]
+
+
+class RunCell(NamedTuple):
+    """The runs of one dataset, network, augmentation and level: a row of texts for each fold."""
+
+    anchor: str
+    rows: list[list[str]]
 
 
 def make_report(params: Params, folder: str = layout.REPORTS) -> None:
-    """Write the report's page, `layout.report_file(folder)`, from tables and figures.
+    """Write the report's pages, `layout.report_files(folder)`, from tables, figures and drawings.
 
-    The page holds all it shows and needs no network; it links to the tables beside it.
+    The pages need no network. The first holds all it shows; the others show the pictures beside them. Numbers and
+    pictures that are missing are shown as missing.
 
     Args:
         params: the study.
-        folder: where `make_tables` and `make_figures` put their files, and where the page goes.
+        folder: where `make_tables`, `make_figures` and `make_drawings` put their files, and where the pages go.
 
     Raises:
-        FreeconvError: a table or figure is missing, or the tables are from other parameters.
+        FreeconvError: a table is missing.
     """
-    tree = _read_metrics(f"{folder}/metrics.json")
-    distances = read_table(folder, "distance")
-    study = read_table(folder, "runs")
-    try:
-        parts = [
-            Part(
-                anchor=f"{dataset}-{augmentation}",
-                title=f"{dataset}, {AUGMENTATION_TITLES[augmentation]}",
-                findings=findings(
-                    params, augmentation, tree[dataset][augmentation], _starts(distances, dataset, augmentation)
-                ),
-                tables=accuracy_tables(params, augmentation, tree[dataset][augmentation]),
-                pictures=[_picture(folder, dataset, augmentation, figure) for figure in _figure_names(params)],
-            )
-            for dataset in params.data.datasets
-            for augmentation in runs.augmentations(params)
-        ]
-    except KeyError as error:
-        raise FreeconvError(
-            f"{folder}/metrics.json: expected {error.args[0]!r}, which the parameters ask for, received none; "
-            "run `freeconv tables` again"
-        ) from error
-    write_text(layout.report_file(folder), render(params, parts, study))
+    metrics = _read_metrics(f"{folder}/metrics.json")
+    tables = {name: read_table(folder, name) for name in TABLES}
+    study, problems = tables["runs"], tables["problems"]
+    counts = run_counts(study)
+    parts = [
+        *augmentation_parts(params, folder, metrics, tables, counts),
+        *other_parts(params, folder, metrics, tables["search"], counts),
+    ]
+    index, measures, all_runs = layout.report_files(folder)
+    write_text(
+        index,
+        render(
+            "index.html.j2",
+            claims=claims(tables["claims"]),
+            verdicts=verdict_counts(tables["claims"]),
+            problems=problem_lines(problems),
+            parts=parts,
+            aggregate=AGGREGATES[params.report.aggregate],
+            folds=len(runs.held_out(params)),
+            parameters=yaml.safe_dump(
+                params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100
+            ),
+        ),
+    )
+    write_text(measures, render("measures.html.j2", parts=measure_parts(params, folder)))
+    write_text(
+        all_runs,
+        render(
+            "runs.html.j2",
+            sums=run_sums(study),
+            training=_share_of_training(study),
+            columns=list(RUN_NUMBERS.values()),
+            cells=run_cells(study),
+            versions=sorted(study["versions"].dropna().unique()),
+        ),
+    )
 
 
-def render(params: Params, parts: Sequence[Part], study: pd.DataFrame) -> str:
-    """Return the page as HTML.
+def render(template: str, **values: Any) -> str:
+    """Return a page as HTML.
 
     Args:
-        params: the study.
-        parts: what to show, in order.
-        study: as `tables.run_table` returns it.
+        template: file of the folder `templates`.
+        values: what the template shows.
     """
     environment = Environment(
         loader=PackageLoader("freeconv"),
@@ -144,217 +169,236 @@ def render(params: Params, parts: Sequence[Part], study: pd.DataFrame) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.html.j2").render(
-        parts=parts,
-        aggregate=AGGREGATES[params.report.aggregate],
-        folds=len(runs.held_out(params)),
-        run_rows=run_rows(study),
-        total=_sums(study),
-        versions=sorted(study["versions"].dropna().unique()),
-        parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100),
-        version=__version__,
-    )
+    return environment.get_template(template).render(version=__version__, **values)
 
 
-def findings(params: Params, augmentation: Augmentation, levels: Tree, starts: dict[str, float]) -> list[str]:
-    """Return what the numbers of one dataset and augmentation say, a sentence each.
-
-    Args:
-        params: the study.
-        augmentation: which one.
-        levels: level to network to metric to median, as in `metrics.json`.
-        starts: level, then `:`, then the name of a kernel distance in `metrics.json`, to the distance before training.
-    """
-    studied = sorted(params.levels(augmentation))
-    sentences = []
-    bests: dict[str, float] = {}
-    for network in params.train.networks:
-        values = {level: _number(levels[layout.level_text(level)][network]["translate_acc"]) for level in studied}
-        bests[network] = max(values.values())
-        sentences.append(f"{network.upper()}: {_course_of_accuracy(values)}")
-    if len(bests) == 2:
-        sentences.append(_comparison(bests["fcn"], bests["cnn"]))
-    if "fcn" in params.train.networks:
-        radius = min(params.distance.radii)
-        key = distance_key(radius, params.distance.measures[0])
-        for level in dict.fromkeys([studied[0], studied[-1]]):
-            text = layout.level_text(level)
-            course = _course_of_distance(starts[f"{text}:{key}"], _number(levels[text]["fcn"][key]))
-            sentences.append(
-                f"FCN at level {text}: the mean {params.distance.measures[0]} distance between kernels "
-                f"{radius} position{'s' if radius > 1 else ''} apart {course}"
+def augmentation_parts(
+    params: Params, folder: str, metrics: Metrics, tables: Mapping[str, pd.DataFrame], counts: Counts
+) -> list[Part]:
+    """Return the sections of every dataset and augmentation."""
+    parts = []
+    for dataset in params.data.datasets:
+        for augmentation in runs.augmentations(params):
+            compared = _of(tables["compared"], dataset, augmentation)
+            levels = metrics.get(dataset, {}).get(augmentation, {})
+            others = [metric for metric in METRICS if metric not in set(compared["metric"])]
+            starts = _starts(_of(tables["distance"], dataset, augmentation))
+            figures = [name for subject, name in runs.figures(params) if subject == augmentation]
+            parts.append(
+                Part(
+                    anchor=f"{dataset}-{augmentation}",
+                    title=f"{dataset}, {TITLES[augmentation]}",
+                    text=_protocol(compared),
+                    findings=findings(params, augmentation, levels, starts),
+                    tables=[
+                        comparison_table(params, dataset, augmentation, compared, counts),
+                        other_medians(params, dataset, augmentation, levels, others),
+                    ],
+                    exports=_exports(folder, dataset, augmentation),
+                    pictures=[
+                        figure(folder, dataset, augmentation, name)
+                        for name in figures
+                        if name not in (*OTHER_PAGE, "swap")
+                    ],
+                )
             )
-    return sentences
+    return parts
 
 
-def _course_of_accuracy(values: dict[float, float]) -> str:
-    """Return how accuracy on translated images depends on the level: the lowest level against the best one."""
-    lowest, highest = min(values), max(values)
-    values = {level: round(value, 4) for level, value in values.items()}  # what is not to be seen is not claimed
-    best = max(values, key=lambda level: values[level])
-    what = "accuracy on translated held-out images"
-    if lowest == highest:
-        return f"{what} is {_percent(values[lowest])} at level {layout.level_text(lowest)}."
-    if best == lowest:
-        return (
-            f"{what} is highest at level {layout.level_text(lowest)}, {_percent(values[lowest])}; at level "
-            f"{layout.level_text(highest)}, the highest level, it is {_percent(values[highest])}."
-        )
-    return (
-        f"{what} rises from {_percent(values[lowest])} at level {layout.level_text(lowest)} to "
-        f"{_percent(values[best])} at level {layout.level_text(best)}, its best "
-        f"({_points(values[best] - values[lowest])})."
-    )
-
-
-def _comparison(fcn: float, cnn: float) -> str:
-    """Return how the two networks compare, each at its best level."""
-    difference = round(100 * (fcn - cnn), 2)
-    if difference == 0:
-        return "Each at its best level, the two networks are equally accurate on translated images."
-    side = "below" if difference < 0 else "above"
-    points = f"{abs(difference):.2f} percentage points"
-    return f"Each at its best level, the FCN is {points} {side} the CNN on translated images."
-
-
-def _course_of_distance(start: float, end: float) -> str:
-    """Return how a kernel distance changes in training."""
-    if not (pd.notna(start) and pd.notna(end)):
-        return "cannot be given: the weights are not finite."
-    if f"{start:.4f}" == f"{end:.4f}":
-        return f"is {start:.4f} before training and after it."
-    verb = "rises" if end > start else "falls"
-    return f"{verb} from {start:.4f} before training to {end:.4f} after it ({_signed(100 * (end / start - 1), 1)} %)."
-
-
-def _percent(share: float) -> str:
-    """Return a share in percent."""
-    return f"{100 * share:.2f} %"
-
-
-def _points(difference: float) -> str:
-    """Return a difference of shares in percentage points."""
-    return f"{_signed(100 * difference, 2)} percentage points"
-
-
-def _signed(number: float, digits: int) -> str:
-    """Return a number with its sign, the minus as typography has it."""
-    return f"{number:+.{digits}f}".replace("-", "−")
-
-
-def _number(value: float | None) -> float:
-    """Return a number of `metrics.json`, whose null stands for NaN."""
-    return float("nan") if value is None else value
-
-
-def accuracy_tables(params: Params, augmentation: Augmentation, levels: Tree) -> list[Table]:
-    """Return the tables of one dataset and augmentation in the layout of Ott et al. 2019, Tables 1 and 2.
-
-    Args:
-        params: the study.
-        augmentation: which one.
-        levels: level to network to metric to median, as in `metrics.json`.
-    """
-    texts = [layout.level_text(level) for level in params.levels(augmentation)]
-    tables = []
-    for caption, metrics in TABLES.items():
-        columns = [
-            [f"{_number(levels[text][network][metric]):.4f}" for text in texts]
-            for metric in metrics
-            for network in params.train.networks
-        ]
-        # by what is shown: of two equal numbers not one alone is bold
-        marked = [[len(texts) > 1 and text == max(column, key=float) for text in column] for column in columns]
-        tables.append(
-            Table(
-                caption=caption,
-                metrics=[METRIC_TITLES[metric] for metric in metrics],
-                networks=[network.upper() for network in params.train.networks],
-                levels=texts,
-                values=[list(row) for row in zip(*columns, strict=True)],
-                bests=[list(row) for row in zip(*marked, strict=True)],
+def other_parts(params: Params, folder: str, metrics: Metrics, search: pd.DataFrame, counts: Counts) -> list[Part]:
+    """Return the sections behind those of the augmentations; of what is not studied, none."""
+    datasets, figures = params.data.datasets, runs.figures(params)
+    parts = []
+    for dataset in datasets if params.vcp.levels else []:
+        levels = metrics.get(dataset, {}).get("translate", {})
+        parts.append(
+            Part(
+                anchor=f"{dataset}-missing-connections",
+                title=f"{dataset}, missing connections",
+                text="Free networks that lack a share of their connections, drawn at random before training.",
+                tables=[missing_connections(params, dataset, level, levels, counts) for level in params.vcp.translate],
+                pictures=[figure(folder, dataset, subject, name) for subject, name in figures if subject == "vcp"],
             )
         )
-    return tables
+    for dataset in datasets if ("none", "swap") in figures else []:
+        augmentation = next(name for name in runs.augmentations(params) if 0 in params.levels(name))
+        levels = metrics.get(dataset, {}).get(augmentation, {})
+        parts.append(
+            Part(
+                anchor=f"{dataset}-quadrant-swap",
+                title=f"{dataset}, quadrant swap",
+                text="Networks trained on images as they are, and held-out images that have all their parts, but in "
+                "other places.",
+                tables=[quadrant_swap(params, dataset, augmentation, levels, counts)],
+                pictures=[figure(folder, dataset, "none", "swap")],
+            )
+        )
+    if params.search.learning_rates:
+        parts.append(
+            Part(
+                anchor="search",
+                title="Search for hyperparameters",
+                text="Every learning rate with every number of layers, in the paper's Table A.1.",
+                tables=[search_table(params, dataset, search, counts) for dataset in datasets],
+            )
+        )
+    files = [path for path in runs.drawing_files(params, folder) if path.endswith(".png")]
+    parts.append(
+        Part(
+            anchor="drawings",
+            title="Drawings",
+            text="What the words mean, drawn by the functions that train and measure.",
+            pictures=[picture(path, folder, drawing_words(Path(path).stem)) for path in files],
+        )
+    )
+    return parts
 
 
-def run_rows(study: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the runs summed by dataset, network and trained augmentation.
+def measure_parts(params: Params, folder: str) -> list[Part]:
+    """Return the sections of the page of measures beyond the paper's."""
+    return [
+        Part(
+            anchor=f"{dataset}-{augmentation}",
+            title=f"{dataset}, {TITLES[augmentation]}",
+            pictures=[
+                figure(folder, dataset, augmentation, name, inline=False)
+                for subject, name in runs.figures(params)
+                if subject == augmentation and name in OTHER_PAGE
+            ],
+        )
+        for dataset in params.data.datasets
+        for augmentation in runs.augmentations(params)
+    ]
+
+
+def claims(judged: pd.DataFrame) -> list[Claim]:
+    """Return the paper's claims, with what each dataset says of them.
+
+    Args:
+        judged: as `claims.judge` returns them.
+    """
+    found = []
+    for _, group in judged.groupby("id", sort=False):
+        rows: list[Any] = list(group.itertuples(index=False))
+        judgements = []
+        for row in rows:
+            digits = 6 if "distance" in row.comparison else 4  # kernel distances are far smaller than accuracies
+            numbers = (row.paper, row.ours, row.low, row.high)
+            paper, ours, low, high = (signed(value, digits) for value in numbers)
+            interval = "" if MISSING in (low, high) else f"{low} … {high}"
+            judgements.append(
+                Judgement(row.dataset, paper, ours, interval, row.runs, row.verdict, VERDICTS[row.verdict], row.reason)
+            )
+        first = rows[0]
+        found.append(Claim(first.id, first.statement, first.comparison, first.source, judgements))
+    return found
+
+
+def problem_lines(problems: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """Return files and what is wrong with them, those that are left out apart from those that are used.
+
+    Args:
+        problems: rows of `results.Problem`.
+    """
+    lines: dict[str, list[tuple[str, str]]] = {}
+    rows: Iterable[Any] = problems.itertuples(index=False)
+    for row in rows:
+        lines.setdefault("Used, but suspicious" if row.used else "Left out", []).append((row.path, row.problem))
+    return lines
+
+
+def run_cells(study: pd.DataFrame) -> list[RunCell]:
+    """Return all runs, those of a cell together.
 
     Args:
         study: as `tables.run_table` returns it.
 
     Returns:
-        Rows with the keys dataset, network, augmentation, runs, epochs, seconds, overhead_seconds, device and backend.
+        Rows of dataset, network, augmentation, level, fold, epochs, those of `RUN_NUMBERS`, seconds,
+        device and path.
     """
-    keys = ["dataset", "network", "augmentation"]
+    cells: dict[str, list[list[str]]] = {}
+    for row in study.to_dict("records"):
+        name = anchor(row["dataset"], row["network"], row["augmentation"], row["level"])
+        cells.setdefault(name, []).append(
+            [
+                row["dataset"],
+                network_title(row["network"]),
+                row["augmentation"],
+                layout.level_text(row["level"]),
+                str(row["fold"]),
+                str(row["epochs"]),
+                *(share(row[key]) for key in RUN_NUMBERS),
+                MISSING if pd.isna(row["seconds"]) else f"{row['seconds']:,.1f}",
+                MISSING if pd.isna(row["device"]) else row["device"],
+                row["path"],
+            ]
+        )
+    return [RunCell(name, rows) for name, rows in cells.items()]
+
+
+def figure(folder: str, dataset: str, subject: str, name: str, inline: bool = True) -> Picture:
+    """Return a figure of `runs.figures`; `inline` as for `picture`."""
+    path = layout.figure_file(folder, dataset, subject, name, "png")
+    return picture(path, folder, figure_words(dataset, subject, name), inline)
+
+
+def picture(path: str, folder: str, words: Words, inline: bool = True) -> Picture:
+    """Return a picture of a page.
+
+    Args:
+        path: its PNG file; the SVG file is beside it.
+        folder: that of the page.
+        words: what stands for it and below it.
+        inline: whether the page holds the image, rather than its address.
+    """
+    file = Path(path)
+    if not file.is_file():
+        return Picture("", *words, "")
+    link = file.relative_to(folder).as_posix()
+    source = f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}" if inline else link
+    return Picture(source, *words, file.relative_to(folder).with_suffix(".svg").as_posix())
+
+
+def _exports(folder: str, dataset: str, augmentation: str) -> list[tuple[str, str]]:
+    """Return names and addresses of a table's files, of those that there are."""
     return [
-        {**dict(zip(keys, values, strict=True)), **_sums(group)} for values, group in study.groupby(keys, sort=False)
+        (name, layout.export_file(".", dataset, augmentation, suffix).removeprefix("./"))
+        for suffix, name in (("csv", "CSV"), ("md", "Markdown"), ("tex", "LaTeX"))
+        if Path(layout.export_file(folder, dataset, augmentation, suffix)).is_file()
     ]
 
 
-def _sums(study: pd.DataFrame) -> dict[str, Any]:
-    """Return number of runs, sum of epochs and seconds, and the devices and backends of some runs."""
-    return {
-        "runs": len(study),
-        "epochs": int(study["epochs"].sum()),
-        "seconds": float(study["seconds"].sum()),
-        "overhead_seconds": float(study["overhead_seconds"].sum()),
-        **{key: ", ".join(sorted(study[key].dropna().astype(str).unique())) for key in ("device", "backend")},
-    }
+def _protocol(compared: pd.DataFrame) -> str:
+    """Return how rows of `compare.compare` were run, in a sentence; empty where the paper has nothing beside them."""
+    if compared["paper"].isna().all():
+        return ""
+    differences = "; ".join(compared["protocol"].dropna().unique())
+    if not differences:
+        return "Run under the paper's protocol."
+    return f"Run under another protocol than the paper's: {differences}. Differences may come from that."
 
 
-def _read_metrics(path: str) -> dict[str, dict[str, Tree]]:
+def _share_of_training(study: pd.DataFrame) -> str:
+    """Return how much of the jobs' time was training, in percent."""
+    training, other = study["seconds"].sum(), study["overhead_seconds"].sum()
+    return f"{100 * training / (training + other):.0f}" if training + other > 0 else MISSING
+
+
+def _read_metrics(path: str) -> Metrics:
     """Read `metrics.json`."""
     if not Path(path).is_file():
         raise FreeconvError(f"{path}: expected medians, received nothing: run `freeconv tables` first")
     return json.loads(Path(path).read_text())
 
 
-def _starts(distances: pd.DataFrame, dataset: str, augmentation: str) -> dict[str, float]:
-    """Return kernel distances before training by level and name."""
-    chosen = (distances["dataset"] == dataset) & (distances["augmentation"] == augmentation)
-    untrained = distances[chosen & (distances["epoch"] == 0)]
-    return {
-        f"{layout.level_text(row.level)}:{distance_key(row.radius, row.measure)}": row.median
-        for row in _rows(untrained)
-    }
+def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:
+    """Return the rows of one dataset and augmentation."""
+    return table[(table["dataset"] == dataset) & (table["augmentation"] == augmentation)]
 
 
-def _rows(frame: pd.DataFrame) -> Iterator[Any]:
-    """Yield the rows of a frame as named tuples of its columns."""
-    return frame.itertuples(index=False)
-
-
-def _figure_names(params: Params) -> list[str]:
-    """Return which figures the page shows of each dataset and augmentation."""
-    return ["samples", "accuracy", *(["distance"] if "fcn" in params.train.networks else [])]
-
-
-def _picture(folder: str, dataset: str, augmentation: Augmentation, figure: str) -> Picture:
-    """Return a figure of the page with its caption."""
-    path = Path(layout.figure_file(folder, dataset, augmentation, figure, "png"))
-    if not path.is_file():
-        raise FreeconvError(f"{path}: expected a figure, received nothing: run `freeconv figures` first")
-    which = AUGMENTATION_TITLES[augmentation]
-    alt, caption = {
-        "samples": (
-            f"A grid of images of {dataset}: one image per row, one level of {which} per column.",
-            f"What training sees: images of {dataset} at each level of {which} (first pass).",
-        ),
-        "accuracy": (
-            f"Line charts by epoch, one line per level of {which}: training, validation and translated validation "
-            "accuracy from top to bottom, one column per network.",
-            "Accuracy by epoch: mean over folds, with its 95 % t-interval as a band. Top: in training, on augmented "
-            "images. Middle: on held-out images. Bottom: on held-out images translated.",
-        ),
-        "distance": (
-            f"Line charts by epoch, one line per level of {which}: distance between kernels of the first free layer, "
-            "one panel per radius.",
-            "Distance between kernels of the first free layer by epoch: median over folds. Epoch 0 is the untrained "
-            "network. Dashed: the distance expected of independent kernels. Lower is more alike.",
-        ),
-    }[figure]
-    source = f"data:image/png;base64,{b64encode(path.read_bytes()).decode()}"
-    link = layout.figure_file(".", dataset, augmentation, figure, "svg").removeprefix("./")
-    return Picture(source, alt, caption, link)
+def _starts(distances: pd.DataFrame) -> dict[str, float]:
+    """Return the first layer's kernel distances before training by level and name, as `findings` takes them."""
+    first = distances["layer"].astype(str).str.endswith("_1")
+    rows: Iterable[Any] = distances[first & (distances["epoch"] == 0)].itertuples(index=False)
+    return {f"{layout.level_text(row.level)}:{distance_key(row.radius, row.measure)}": row.median for row in rows}
