@@ -9,12 +9,12 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from freeconv import layout
-from freeconv.configs import DistanceConfig, ShardConfig, Stack, TrainConfig
+from freeconv.configs import DistanceConfig, MeasureConfig, ShardConfig, Stack, TrainConfig
 from freeconv.errors import FreeconvError
 from freeconv.storage import Compression
 
@@ -44,11 +44,12 @@ def fetch(
     seed: Annotated[int, typer.Option(help="Seed of the order of datasets that come sorted by class.")] = 0,
     mirror: Annotated[str | None, typer.Option(help="Folder or URL in place of the download site.")] = None,
     source: Annotated[str | None, typer.Option(help="Folder or zip file of images of any other dataset.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of images: a random subset.", min=1)] = None,
 ) -> None:
     """Make data/<dataset>.h5."""
     from freeconv.fetch import fetch
 
-    fetch(dataset, layout.data_file(dataset), seed, mirror, source)
+    fetch(dataset, layout.data_file(dataset), seed, mirror, source, limit)
 
 
 @app.command()
@@ -100,12 +101,31 @@ def distance(config: ConfigText) -> None:
 
 
 @app.command()
+def measure(
+    config: ConfigText,
+    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
+) -> None:
+    """Measure the trained networks of one network, augmentation and level: kernels, shared weights, shifts, angles."""
+    job = MeasureConfig.parse(config)
+    _prepare_backend(threads)
+    from freeconv.measure import make_measures
+
+    make_measures(
+        job,
+        [layout.run_file(job.dataset, job.network, job.augmentation, job.level, fold) for fold in job.fold_indices],
+        layout.data_file(job.dataset),
+        layout.measure_file(job.dataset, job.network, job.augmentation, job.level),
+    )
+
+
+@app.command()
 def tables(params: ParamsText) -> None:
-    """Make the tables and metrics.json from the results of all runs."""
+    """Make the tables and metrics.json from the results of all runs; what cannot be used is named, a line each."""
     from freeconv.params import load_params
     from freeconv.tables import make_tables
 
-    make_tables(load_params(params), layout.REPORTS)
+    for problem in make_tables(load_params(params), layout.REPORTS):
+        print(f"freeconv: {'warning' if problem.used else 'left out'}: {problem.text()}", file=sys.stderr)
 
 
 @app.command()
@@ -118,8 +138,18 @@ def figures(params: ParamsText) -> None:
 
 
 @app.command()
+def drawings(params: ParamsText) -> None:
+    """Draw what augmentations do to an image, the free layer, and kernels at a radius."""
+    from freeconv.drawings import make_drawings
+    from freeconv.params import load_params
+
+    _prepare_backend(0)
+    make_drawings(load_params(params), layout.REPORTS)
+
+
+@app.command()
 def report(params: ParamsText) -> None:
-    """Write the report's page from tables and figures."""
+    """Write the report's pages from tables and figures."""
     from freeconv.params import load_params
     from freeconv.report import make_report
 
@@ -163,6 +193,34 @@ def runs(
             table.add_row(*(f"{getattr(run, column)}" for column in columns))
         Console().print(table)
         print(f"{table.row_count} runs")
+
+
+@app.command()
+def estimate(
+    params: ParamsFile = Path("params.yaml"),
+    cores: Annotated[
+        int | None, typer.Option(help="Training jobs at a time; the machine's cores, on a GPU 1.", min=1)
+    ] = None,
+    timed: Annotated[bool, typer.Option("--time/--no-time", help="Time steps where no run is stored.")] = True,
+    output: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Print what the parameters will cost: runs, epochs, training images, hours on this machine and disk."""
+    import json
+
+    from rich.console import Console
+
+    from freeconv.estimate import as_dict, estimate, show
+    from freeconv.params import load_params
+
+    values = load_params(params)
+    if timed:
+        _prepare_backend(1)  # as the Snakefile's training jobs
+    with Console(stderr=True).status("estimating"):
+        cost = estimate(values, cores, timed)
+    if output == "json":
+        print(json.dumps(as_dict(cost), indent=2))
+    else:
+        show(cost, Console())
 
 
 @app.command()
