@@ -23,6 +23,9 @@ def study(tmp_path_factory):
     return folder
 
 
+REPORT = {"tables", "figures", "report"}
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -30,9 +33,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_everything_is_made(study):
     params = load_params(study / "params.yaml")
-    for files in (runs.data_files, runs.shard_files, runs.run_files, runs.distance_files, runs.report_files):
-        for path in files(params):
-            assert (study / path).stat().st_size > 0, path
+    for path in runs.all_files(params):
+        assert (study / path).stat().st_size > 0, path
     assert not list(study.rglob("*.tmp"))
 
 
@@ -58,7 +60,7 @@ def test_every_job_has_a_log_and_a_benchmark(study):
     logs = {path.relative_to(study / "logs").with_suffix("") for path in (study / "logs").rglob("*.log")}
     benchmarks = {path.relative_to(study / "logs").with_suffix("") for path in (study / "logs").rglob("*.tsv")}
     assert logs == benchmarks
-    assert len(logs) == 13
+    assert len(logs) == 18
     text = (study / "logs/train/mnist-5k/fcn/translate.log").read_text()
     assert re.search(r"mnist-5k fcn translate 0\.2 fold 3: epoch 2/2, train_loss [\d.]+.*at most 0:00:00 left", text)
 
@@ -76,12 +78,16 @@ def test_touched_files_are_not_made_again(study):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"report": {"aggregate": "final"}}, {"tables", "figures", "report"}),
-        ({"distance": {"radii": [2]}}, {"distance", "tables", "figures", "report"}),
-        ({"train": {"networks": ["cnn"]}}, {"tables", "figures", "report"}),
-        ({"evaluate": {"noise": 0.2}}, {"train_none", "train_translate", "distance", "tables", "figures", "report"}),
+        ({"report": {"aggregate": "final"}}, REPORT),
+        ({"distance": {"radii": [2]}}, {"distance", "drawings", *REPORT}),
+        ({"measure": {"shifts": [0.1]}}, {"measure", *REPORT}),
+        ({"train": {"networks": ["cnn"]}}, REPORT),
+        ({"evaluate": {"noise": 0.2}}, {"train_none", "train_translate", "distance", "measure", *REPORT}),
+        ({"vcp": {"mask": "inputs"}}, REPORT),
+        ({"vcp": {"levels": [0, 0.5]}}, {"train_vcp", *REPORT}),
+        ({"search": {"learning_rates": [0.1]}}, {"train_search", *REPORT}),
         ({"shards": {"compression": "gzip"}}, None),
-        ({"data": {"mirror": "/somewhere"}}, {"tables", "figures", "report"}),
+        ({"data": {"mirror": "/somewhere"}}, {"drawings", *REPORT}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -111,9 +117,9 @@ def test_another_level_trains_only_what_is_missing(study):
     ("module", "expected"),
     [
         ("report", {"report"}),
-        ("figures", {"figures", "report"}),
-        ("distance", {"distance", "tables", "figures", "report"}),
-        ("layers/free_conv_2d", {"train_none", "train_translate", "distance", "tables", "figures", "report"}),
+        ("figures", {"figures", "drawings", "report"}),
+        ("distance", {"distance", "measure", "drawings", *REPORT}),
+        ("layers/free_conv_2d", {"train_none", "train_translate", "distance", "measure", "drawings", *REPORT}),
     ],
 )
 def test_changed_code_makes_its_dependents_again_and_a_comment_nothing(study, module, expected, tmp_path):
@@ -172,6 +178,16 @@ def test_a_failed_job_shows_its_one_line_and_leaves_nothing(tmp_path):
     )
     assert not list((folder / "results").rglob("fold-*"))
     assert not list(folder.rglob("*.tmp"))
+
+
+def test_shards_need_not_be_kept(tmp_path):
+    small = {"held_out": [0], "networks": ["cnn"], "epochs": 1}
+    few = {"shifts": [], "angles": []}
+    folder = copy_project(tmp_path / "project", shards={"keep": False}, train=small, measure=few)
+    done = run("snakemake", "--cores", "2", cwd=folder)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert not list((folder / "results/shards").rglob("*.h5"))
+    assert planned(folder) == {}
 
 
 def test_a_damaged_shard_is_named_and_not_used(study):

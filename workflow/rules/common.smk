@@ -3,7 +3,7 @@ import os
 import sys
 from pathlib import Path
 
-from freeconv import layout, runs
+from freeconv import layout, runs, variants
 from freeconv.code import code_hash
 from freeconv.errors import FreeconvError
 from freeconv.fetch import raw_sha256
@@ -19,10 +19,23 @@ if PARAMS.data.mirror:
     os.environ.setdefault("FREECONV_MIRROR", PARAMS.data.mirror)
 
 
+def tell_problems():
+    """Print what the tables had to leave out or found suspicious, a line each."""
+    log = Path("logs/tables.log")
+    if log.is_file():
+        print(log.read_text(), end="", file=sys.stderr)
+
+
 def fetch_options(wildcards):
     """Return the options of `freeconv fetch` that decide the file's content."""
     source = PARAMS.data.folders.get(wildcards.dataset)
-    return ["--seed", PARAMS.seed] + (["--source", source] if source else [])
+    options = {"--seed": PARAMS.seed, "--source": source, "--limit": PARAMS.data.limit}
+    return [
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (name, value)
+    ]
 
 
 def fetch_raw(wildcards):
@@ -41,41 +54,52 @@ def shard_config(wildcards):
     ).text()
 
 
+def shard_output():
+    """Return the file of a shard, marked for deletion after its last reader unless shards are kept."""
+    path = layout.shard_file("{dataset}", "{augmentation}", "{level}", "{copy_index}")
+    return path if PARAMS.shards.keep else temp(path)
+
+
 # A training job holds the runs that train.fuse puts together: a fused axis is a list of values in the rule's outputs,
 # any other one is a wildcard.
 FUSE = PARAMS.train.fuse
-TRAIN_FOLDS = runs.held_out(PARAMS) if "fold" in FUSE else ["{fold}"]
-TRAIN_LEVELS = {
-    augmentation: levels if "level" in FUSE else ["{level}"]
-    for augmentation, levels in runs.trained_levels(PARAMS).items()
-}
-TRAIN_JOB = Path(
-    "{dataset}",
-    "{network}",
-    "{augmentation}",
-    *(f"{{{axis}}}" for axis in ("level", "fold") if axis not in FUSE),
-)
 
 
-def train_shards(augmentation):
+def train_levels(study):
+    """Return the levels of one job, or the wildcard for them."""
+    return study.levels if "level" in FUSE else ["{level}"]
+
+
+def train_folds(study):
+    """Return the folds of one job, or the wildcard for them."""
+    return study.fold_indices if "fold" in FUSE else ["{fold}"]
+
+
+def train_job(study):
+    """Return what tells the jobs of a study apart, as a path."""
+    axes = [f"{{{axis}}}" for axis in ("level", "fold") if axis not in FUSE]
+    return Path("{dataset}", "{network}", study.augmentation, *axes)
+
+
+def train_shards(study):
     """Return the shards that one job reads."""
     return [
-        layout.shard_file("{dataset}", augmentation, level, copy_index)
-        for level in TRAIN_LEVELS[augmentation]
-        for copy_index in range(runs.shard_copies(PARAMS, augmentation))
+        layout.shard_file("{dataset}", study.augmentation, level, copy_index)
+        for level in train_levels(study)
+        for copy_index in range(runs.shard_copies(PARAMS, study.augmentation))
     ]
 
 
-def train_results(augmentation):
+def train_results(study):
     """Return the results that one job writes."""
     return [
-        layout.run_file("{dataset}", "{network}", augmentation, level, fold)
-        for level in TRAIN_LEVELS[augmentation]
-        for fold in TRAIN_FOLDS
+        layout.run_file("{dataset}", "{network}", study.augmentation, level, fold)
+        for level in train_levels(study)
+        for fold in train_folds(study)
     ]
 
 
-def train_config(augmentation):
+def train_config(study):
     """Return the function that gives the configuration of a job, as JSON."""
 
     def config_text(wildcards):
@@ -83,19 +107,16 @@ def train_config(augmentation):
             PARAMS,
             wildcards.dataset,
             wildcards.network,
-            augmentation,
-            [
-                float(str(level).format(**wildcards))
-                for level in TRAIN_LEVELS[augmentation]
-            ],
-            [int(str(fold).format(**wildcards)) for fold in TRAIN_FOLDS],
+            study.augmentation,
+            [float(str(level).format(**wildcards)) for level in train_levels(study)],
+            [int(str(fold).format(**wildcards)) for fold in train_folds(study)],
         ).text()
 
     return config_text
 
 
-def distance_runs(wildcards):
-    """Return the results of all folds that a trace is about."""
+def cell_runs(wildcards):
+    """Return the results of all folds of a network, augmentation and level."""
     return [
         layout.run_file(
             wildcards.dataset,
@@ -111,6 +132,17 @@ def distance_runs(wildcards):
 def distance_config(wildcards):
     """Return the configuration of traces, as JSON."""
     return runs.distance_config(
+        PARAMS,
+        wildcards.dataset,
+        wildcards.network,
+        wildcards.augmentation,
+        float(wildcards.level),
+    ).text()
+
+
+def measure_config(wildcards):
+    """Return the configuration of measures, as JSON."""
+    return runs.measure_config(
         PARAMS,
         wildcards.dataset,
         wildcards.network,

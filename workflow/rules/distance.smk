@@ -6,7 +6,7 @@ rule all_distance:
 
 rule distance:
     input:
-        distance_runs,
+        cell_runs,
     output:
         layout.distance_file("{dataset}", "{network}", "{augmentation}", "{level}"),
     log:

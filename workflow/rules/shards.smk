@@ -8,7 +8,7 @@ rule shard:
     input:
         layout.data_file("{dataset}"),
     output:
-        layout.shard_file("{dataset}", "{augmentation}", "{level}", "{copy_index}"),
+        shard_output(),
     log:
         "logs/shard/{dataset}/{augmentation}/{level}/copy-{copy_index}.log",
     benchmark:

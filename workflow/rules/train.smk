@@ -1,30 +1,33 @@
-# Phase train: one rule per augmentation, because each has levels of its own.
+# Phase train: one rule per study, because each has networks and levels of its own.
 rule all_train:
     input:
         runs.run_files(PARAMS),
 
 
-for AUGMENTATION in TRAIN_LEVELS:
+for STUDY in runs.studies(PARAMS):
 
     rule:
         name:
-            f"train_{AUGMENTATION}"
+            f"train_{STUDY.name}"
         input:
             layout.data_file("{dataset}"),
-            train_shards(AUGMENTATION),
+            train_shards(STUDY),
         output:
-            train_results(AUGMENTATION),
+            train_results(STUDY),
         log:
-            f"logs/train/{TRAIN_JOB}.log".replace("{augmentation}", AUGMENTATION),
+            f"logs/train/{train_job(STUDY)}.log",
         benchmark:
-            f"logs/train/{TRAIN_JOB}.tsv".replace("{augmentation}", AUGMENTATION)
+            f"logs/train/{train_job(STUDY)}.tsv"
+        wildcard_constraints:
+            network="|".join(STUDY.networks),
+            level="|".join(layout.level_text(level) for level in STUDY.levels),
         threads: 1
         resources:
             gpu=1,
             mem_mb=3000,
             stack=PARAMS.train.stack,
         params:
-            config=train_config(AUGMENTATION),
+            config=train_config(STUDY),
             code=code_hash("freeconv.train"),
         shell:
             "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} > {log} 2>&1"
