@@ -22,7 +22,7 @@ def _filters(compression: Compression) -> dict[str, Any]:
     if compression == "zstd":
         import hdf5plugin  # 46 MB: only where a file uses it, so that a bare GPU host can do without
 
-        return dict(hdf5plugin.Zstd(clevel=3))
+        return dict(hdf5plugin.Zstd(clevel=1))
     if compression == "gzip":
         return {"compression": "gzip", "compression_opts": 4}
     return {}
