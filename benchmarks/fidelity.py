@@ -188,8 +188,8 @@ def main() -> None:
 
     table = [
         f"`python benchmarks/fidelity.py` on {date.today()}; {processor()}, {os.cpu_count()} cores; mnist-5k,",
-        "five folds, 6 epochs, batch 128, learning rate 0.002. Medians over folds; the difference, program − text, is the",
-        "mean over folds with its 95 % interval, folds paired.",
+        "five folds, 6 epochs, batch 128, learning rate 0.002. Medians over folds; the difference, program − text, is",
+        "the mean over folds with its 95 % interval, folds paired.",
         "",
         "| switch | cell | metric | text | program | difference |",
         "|---|---|---|---|---|---|",

@@ -164,10 +164,10 @@ def measure_steps(name: str, quick: bool) -> tuple[list[dict[str, Any]], list[di
 
 
 def our_layer() -> tuple[FreeConv2D, np.ndarray, np.ndarray]:
-    """Return the middle layer, an input (height, width, batch, channels) and a gradient of its output."""
+    """Return the middle layer, an input (height, width, channels, batch) and a gradient of its output."""
     rng = np.random.default_rng(0)
-    layer = FreeConv2D(FILTERS, KERNEL, strides=STRIDE, batch_axis=2)
-    inputs = rng.random((SIZE, SIZE, BATCH, CHANNELS), "float32")
+    layer = FreeConv2D(FILTERS, KERNEL, strides=STRIDE, batch_axis=3)
+    inputs = rng.random((SIZE, SIZE, CHANNELS, BATCH), "float32")
     layer.build(inputs.shape)
     return layer, inputs, rng.random(layer.compute_output_shape(inputs.shape), "float32")
 
@@ -208,7 +208,7 @@ def measure_layer_jax(rounds: int) -> dict[str, np.ndarray]:
         return jax.vjp(forward, weights, inputs)[1](gradient)
 
     local_weights = [weights[0].reshape(*gradient.shape[:2], -1, FILTERS), weights[1]]
-    batch_first = [jax.numpy.asarray(array.transpose(2, 0, 1, 3)) for array in (inputs, gradient)]
+    batch_first = [jax.numpy.asarray(array.transpose(3, 0, 1, 2)) for array in (inputs, gradient)]
     position_first = [jax.numpy.asarray(inputs), jax.numpy.asarray(gradient)]
     compiled, compiled_local = jax.jit(ours), jax.jit(local)
     return round_robin(
@@ -237,10 +237,10 @@ def measure_layer_torch(rounds: int) -> dict[str, np.ndarray]:
         return tape.gradient(outputs, variables, output_gradients=tf_gradient)
 
     rows, cols = gradient.shape[:2]
-    images = torch.tensor(inputs.transpose(2, 3, 0, 1).copy(), requires_grad=True)
+    images = torch.tensor(inputs.transpose(3, 2, 0, 1).copy(), requires_grad=True)
     kernel = torch.tensor(layer.get_weights()[0], requires_grad=True)
     bias = torch.tensor(layer.get_weights()[1].reshape(rows * cols, 1, FILTERS), requires_grad=True)
-    torch_gradient = torch.tensor(gradient.reshape(rows * cols, BATCH, FILTERS))
+    torch_gradient = torch.tensor(gradient.reshape(rows * cols, FILTERS, BATCH).transpose(0, 2, 1).copy())
 
     def unfolded() -> Any:
         fields = torch.nn.functional.unfold(images, KERNEL, stride=STRIDE)

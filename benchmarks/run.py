@@ -27,8 +27,10 @@ BENCHMARKS = (
     ("layer", "tensorflow"),
     ("augmentation", "tensorflow"),
     ("shards", "tensorflow"),
+    ("evaluation", "tensorflow"),
     ("stacking", "tensorflow"),
     ("stacking", "jax"),
+    ("growth", "tensorflow"),
     ("startup", "tensorflow"),
     ("planning", "tensorflow"),
 )
@@ -38,6 +40,35 @@ INTRODUCTION = """# Performance
 Written by `python benchmarks/run.py` from `benchmarks/results/`; do not edit by hand. Every number is the median over
 the rounds, with the 10th to 90th percentile in parentheses; ratios are taken within each round. A target without a
 verdict (—) has not been measured, and a comparison without a target is there to be known."""
+
+TRIED = """## What was tried
+
+For the free networks' step with TensorFlow on a processor. Ratios are to the step of the formulation before (order
+height, width, batch, channels; compiled by XLA): medians of 7 to 9 interleaved rounds of 3 steps on two cores of an AMD
+EPYC that were not idle, 2026-11-22; in each pair MNIST's network comes first and CIFAR-10's second.
+
+| tried | one thread | two threads | |
+|---|---|---|---|
+| images last, `einsum`, and a transposed matrix for the dense layer | 0.82, 0.84 | 0.74, 0.80 | taken |
+| … by `matmul` of a transposed kernel | 0.86, 0.86 | 0.74, 0.86 | |
+| … with the transposition of four axes before the dense layer | 0.94, 0.88 | 0.93, 0.95 | |
+| … with the dense layer as a free layer of one position | 1.17, 1.02 | 0.98, 0.88 | |
+| … with the layer's gradient by hand | 0.75, 0.81 | 0.78, 0.90 | without, beside it: 0.70, 0.80; 0.81, 0.90 |
+| … not compiled but for Adam: `gather`, gradient by hand | 0.90, 0.95 | 0.92, 0.67 | |
+| … the same with TensorFlow's fused Adam | 0.84, 0.83 | 0.88, 0.69 | a second path, and not faster on one thread |
+| not compiled in the order before, gradient by hand | 1.42, 1.47 | 1.27, 1.36 | |
+
+With JAX the order that was taken costs 0.88 of the one before for MNIST on one thread, 0.97 on two, and 0.97 for
+CIFAR-10 on two. XLA's own switches (XNNPACK, vectors of 512 bits, products on one thread) changed no ratio beyond the
+spread; with oneDNN, XLA refused the dense layer's gradient. What is left is that XLA multiplies small matrices one
+after another, each on all threads, and TensorFlow many at a time: of the middle layer's products on two threads XLA
+reached 61 to 106 GFLOP/s and TensorFlow 111 to 128. Not tried: Adam over one vector of all weights.
+
+Evaluation takes six times 1,000 forward passes against 3,968 forward and backward ones of training, a third of the
+products of the demo's epoch; a quarter of the time could only be reached while training was slower for each product
+than evaluation. Batches of 100 to 500 images instead of 1,000 were not faster (28 to 33 % of the CNN's epoch against
+29 %; 31 to 37 % of the FCN's against 29 %).
+"""
 
 Result = Mapping[str, Any]
 
@@ -95,7 +126,7 @@ def performance_page(results: Sequence[Result]) -> str:
         if result["measured"]:
             lines += ["", "| measured | result |", "|---|---|"]
             lines += [f"| {row['what']} | {value_text(row)} |" for row in result["measured"]]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", TRIED])
 
 
 def verdict_table(result: Result) -> Table:

@@ -88,7 +88,9 @@ def main(command_line: list[str] | None = None) -> None:
             labels = np.arange(number, dtype="int64") % 10
             write_h5(data, {"images": synthetic_images(number, shape), "labels": labels}, {"dataset": "synthetic"})
             sha256 = read_h5(data)[1]["content_sha256"]
-            config = ShardConfig(dataset="synthetic", augmentation="translate", level=0.2, copy_index=0, seed=0)
+            config = ShardConfig(
+                dataset="synthetic", augmentation="translate", form=None, level=0.2, copy_index=0, seed=0
+            )
             paths = {name: Path(folder, f"shard-{shape[0]}-{name}.h5") for name in COMPRESSIONS}
             making = {name: Making(config, data, path, name) for name, path in paths.items()}
             reading = {f"read {name}": partial(shard.read_shard, path, config, sha256) for name, path in paths.items()}

@@ -101,6 +101,33 @@ def test_parts_of_making_a_shard_add_up(benchmark, tmp_path):
     assert medians["28 × 28 × 1, zstd: its size"] < medians["28 × 28 × 1, none: its size"]
 
 
+def test_growth_is_read_from_straight_lines(benchmark):
+    growth = benchmark("growth")
+    values = [10.0, 20.0, 40.0]
+    np.testing.assert_allclose(growth.exponent(values, np.array([[3.0, 1.0], [6.0, 4.0], [12.0, 16.0]])), [1, 2])
+    np.testing.assert_allclose(growth.slope(values, np.array([[105.0], [110.0], [120.0]])), [0.5])
+
+
+@pytest.mark.parametrize("size", [16, 28])
+def test_positions_are_those_of_the_first_layer(benchmark, size):
+    first = build_network("fcn", (size, size, 1), 10, 0).get_layer("free_1")
+    assert benchmark("growth").positions(size) == first.kernel.shape[0]
+
+
+def test_growth_measures_a_job_in_a_process_of_its_own(benchmark):
+    growth = benchmark("growth")
+    costs = growth.in_own_process({**growth.QUICK_BASE, "replicas": 2})
+    assert costs["seconds"] > 0
+    assert costs["memory"] > 100
+
+
+def test_evaluation_is_a_part_of_an_epoch(benchmark, tmp_path):
+    benchmark("evaluation").main(["--quick", "--output", str(tmp_path)])
+    result = json.loads((tmp_path / "evaluation.json").read_text())
+    assert all(0 < row["median"] < 100 for row in result["compared"])
+    assert {row["what"].split(":")[0] for row in result["compared"]} == {"CNN", "FCN"}
+
+
 def test_first_step_stops_after_one(benchmark, tmp_path):
     startup = benchmark("startup")
     startup.prepared_study(str(tmp_path))

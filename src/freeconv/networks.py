@@ -58,7 +58,7 @@ def build_network(
     """
     size, channels = tuple(shape[:2]), shape[2]
     inputs = keras.Input(shape)
-    # Free layers work on (height, width, channels, batch): one transposition here and one behind the last of them.
+    # Free layers work on (height, width, channels, batch).
     outputs = ops.transpose(inputs, (1, 2, 3, 0)) if network == "fcn" else inputs
     for number, (filters, kernel, stride) in enumerate(ARCHITECTURES[architecture(shape)][:layers], start=1):
         size = tuple((length - kernel) // stride + 1 for length in size)
@@ -95,9 +95,11 @@ def build_network(
             )
         outputs = layer(outputs)
         channels = filters
-    if network == "fcn":
-        outputs = ops.transpose(outputs, (3, 0, 1, 2))
-    outputs = keras.layers.Flatten(name="flatten")(outputs)
+    if network == "cnn":
+        outputs = ops.transpose(outputs, (1, 2, 3, 0))
+    # With the batch last the dense layer gets a transposed matrix, and XLA transposes its small products instead of its
+    # large kernel (docs/performance.md).
+    outputs = ops.transpose(ops.reshape(outputs, (math.prod(outputs.shape[:3]), -1)))
     for name, units, activation in (("dense", DENSE_UNITS, "relu"), ("logits", classes, None)):
         outputs = keras.layers.Dense(
             units,
