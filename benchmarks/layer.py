@@ -42,7 +42,8 @@ from measuring import (
 )
 
 from freeconv.layers import FreeConv2D
-from freeconv.networks import ARCHITECTURES, DENSE_UNITS, build_network
+from freeconv.architectures import ARCHITECTURES, DENSE_UNITS
+from freeconv.networks import build_network
 from freeconv.replicas import compile_replicas, initial_state, on_device
 
 COMMAND = "python benchmarks/layer.py"

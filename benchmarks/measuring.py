@@ -200,7 +200,7 @@ def step_operations(shape: Sequence[int], classes: int, batch: int) -> float:
     The same for a convolutional and a free network. Each layer needs one product forwards and two backwards; the first
     layer's inputs need no gradient.
     """
-    from freeconv.networks import ARCHITECTURES, DENSE_UNITS, architecture
+    from freeconv.architectures import ARCHITECTURES, DENSE_UNITS, architecture
 
     height, width, channels = shape
     products = []

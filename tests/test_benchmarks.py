@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeconv.networks import ARCHITECTURES, build_network
+from freeconv import runs
+from freeconv.architectures import ARCHITECTURES
+from freeconv.networks import build_network
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -126,6 +128,21 @@ def test_evaluation_is_a_part_of_an_epoch(benchmark, tmp_path):
     result = json.loads((tmp_path / "evaluation.json").read_text())
     assert all(0 < row["median"] < 100 for row in result["compared"])
     assert {row["what"].split(":")[0] for row in result["compared"]} == {"CNN", "FCN"}
+
+
+def test_the_paper_on_a_gpu_is_a_few_large_jobs(benchmark):
+    params = benchmark("gpu").paper(quick=False, precision="tf32")
+    jobs = list(runs.jobs(params))
+    assert {job.precision for job in jobs} == {"tf32"}
+    assert sum(len(list(job.runs())) for job in jobs) == 1068
+    assert max(len(list(job.runs())) for job in jobs) == 50  # ten levels, five folds
+    assert len(jobs) == 2 * (5 * 2 + 10 + 24)  # augmentations, missing connections, search
+
+
+def test_a_processor_lacks_one_precision(benchmark, capsys):
+    rates = benchmark("gpu").product_rates(quick=True)
+    assert [row["what"].split()[-1] for row in rates] == ["float32", "bfloat16"]
+    assert "tf32" in capsys.readouterr().out
 
 
 def test_first_step_stops_after_one(benchmark, tmp_path):
