@@ -41,8 +41,8 @@ from measuring import (
     write_result,
 )
 
-from freeconv.layers import FreeConv2D
 from freeconv.architectures import ARCHITECTURES, DENSE_UNITS
+from freeconv.layers import FreeConv2D
 from freeconv.networks import build_network
 from freeconv.replicas import compile_replicas, initial_state, on_device
 
