@@ -14,7 +14,7 @@ TESTS = Path(__file__).parent
 def test_jax():
     tests = ["layers", "test_networks.py", "test_replicas.py", "test_train.py"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", *(str(TESTS / name) for name in tests)],
+        [sys.executable, "-m", "pytest", "-x", "-n0", *(str(TESTS / name) for name in tests)],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         capture_output=True,
         text=True,
