@@ -373,10 +373,15 @@ def _one_judgement(sign: int, margin: float, estimate: Estimate) -> Judgement:
     elif low > margin or high < margin:
         side = "above" if low > margin else "below"
         verdict = "supported" if (low > margin) == (sign > 0) else "not supported"
-        reason = f"The interval lies {side} {margin:g}."
+        reason = f"The interval lies {side} {_text(margin)}."
     else:
-        reason = f"The interval includes {margin:g}."
+        reason = f"The interval includes {_text(margin)}."
     return Judgement(float(estimate.values.mean()), low, high, len(estimate.values), verdict, reason, estimate.levels)
+
+
+def _text(number: float) -> str:
+    """Return a number with the minus as typography has it."""
+    return f"{number:g}".replace("-", "−")
 
 
 def _paper_value(claim: Claim, dataset: PaperDataset, paper: Cells, levels: tuple[float, ...]) -> float:
