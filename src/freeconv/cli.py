@@ -14,9 +14,8 @@ from typing import Annotated, Literal
 import typer
 
 from freeconv import layout
-from freeconv.configs import DistanceConfig, MeasureConfig, ShardConfig, Stack, TrainConfig
+from freeconv.configs import Compression, DistanceConfig, MeasureConfig, ShardConfig, Stack, TrainConfig
 from freeconv.errors import FreeconvError
-from freeconv.storage import Compression
 
 app = typer.Typer(
     add_completion=False,

@@ -17,6 +17,7 @@ from freeconv.variants import Variant, parse_variant
 
 Augmentation = Literal["none", "translate", "rotate", "noise", "edge_noise"]
 DistanceMeasure = Literal["euclidean", "cosine"]
+Compression = Literal["zstd", "gzip", "none"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Stack = Literal["auto", "on", "off"]
 Initializer = Literal["glorot-authors", "glorot-position"]

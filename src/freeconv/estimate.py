@@ -19,7 +19,7 @@ from rich.table import Table
 
 from freeconv import layout, runs
 from freeconv.architectures import Shape, network_layers
-from freeconv.configs import METRICS, RunConfig, TrainConfig
+from freeconv.configs import METRICS, Compression, RunConfig, TrainConfig
 from freeconv.errors import FreeconvError
 from freeconv.fetch import CIFAR10_CLASSES, CIFAR10_SHAPE, DIGITS, class_name, existing_source, image_files
 from freeconv.params import Params
@@ -35,7 +35,6 @@ from freeconv.speed import (
     stored_speeds,
     workload,
 )
-from freeconv.storage import Compression
 from freeconv.variants import LAYERS, Kind
 
 HISTORIES = 2 + len(METRICS)  # of two losses and all accuracies

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from freeconv.configs import (
     AUGMENTATIONS,
     Augmentation,
+    Compression,
     Config,
     DistanceMeasure,
     EvaluateConfig,
@@ -23,7 +24,6 @@ from freeconv.configs import (
 )
 from freeconv.errors import FreeconvError
 from freeconv.layout import level_text
-from freeconv.storage import Compression
 from freeconv.variants import LAYERS, Kind
 
 BuiltinDataset = Literal["mnist-5k", "mnist", "cifar10"]

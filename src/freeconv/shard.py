@@ -8,9 +8,9 @@ import numpy as np
 
 import freeconv
 from freeconv.augment import AUGMENT
-from freeconv.configs import ShardConfig, check_config
+from freeconv.configs import Compression, ShardConfig, check_config
 from freeconv.errors import FreeconvError
-from freeconv.storage import Compression, read_h5, write_h5
+from freeconv.storage import read_h5, write_h5
 from freeconv.streams import random_stream
 
 PIECE_IMAGES = 4096  # bounds the float32 copies: 50 MB each at 32 × 32 × 3

@@ -5,14 +5,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 
+from freeconv.configs import Compression
 from freeconv.errors import FreeconvError
-
-Compression = Literal["zstd", "gzip", "none"]
 
 CHUNK_ROWS = 256
 
