@@ -92,3 +92,10 @@ def test_equal_content_gives_equal_bytes(tmp_path):
     for name in ("a", "b"):
         write_h5(tmp_path / name, ARRAYS, ATTRIBUTES)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_missing_array_is_named(tmp_path):
+    write_h5(tmp_path / "file.h5", {"history/val_acc": np.zeros(3)}, {}, "none")
+    with pytest.raises(FreeconvError, match=r"file\.h5: expected the array network/dense/kernel, received") as error:
+        read_h5(tmp_path / "file.h5", ["history/val_acc", "network/dense/kernel"])
+    assert "\n" not in str(error.value)

@@ -110,9 +110,12 @@ def read_h5(path: str | Path, names: Iterable[str] | None = None) -> tuple[dict[
                 )
             else:
                 for name in names:
+                    if name not in file:
+                        raise FreeconvError(
+                            f"{path}: expected the array {name}, received a file without it; remove the file and run "
+                            "again"
+                        )
                     arrays[name] = file[name][()]
-    except KeyError as error:
-        raise FreeconvError(f"{path}: {error.args[0]}; remove the file and run again") from error
     except (OSError, RuntimeError) as error:
         raise FreeconvError(
             f"{path}: expected an HDF5 file, received a damaged or foreign one ({error}); remove it and run again"

@@ -1,6 +1,7 @@
 # Parameters, checked before anything is planned, and the functions of all rules.
 import os
 import sys
+import time
 from pathlib import Path
 
 from freeconv import layout, runs, variants
@@ -8,6 +9,8 @@ from freeconv.code import code_hash
 from freeconv.errors import FreeconvError
 from freeconv.fetch import raw_sha256
 from freeconv.params import check_params
+
+BEGIN = time.time()
 
 try:
     PARAMS = check_params(config)
@@ -20,9 +23,9 @@ if PARAMS.data.mirror:
 
 
 def tell_problems():
-    """Print what the tables had to leave out or found suspicious, a line each."""
+    """Print what the tables of this run had to leave out or found suspicious, a line each."""
     log = Path("logs/tables.log")
-    if log.is_file():
+    if log.is_file() and log.stat().st_mtime >= BEGIN:
         print(log.read_text(), end="", file=sys.stderr)
 
 
