@@ -343,6 +343,18 @@ IMAGES = MNIST_ARRAYS["train-images-idx3-ubyte.gz"]
         (gzip.compress(idx(IMAGES) + b"\0"), "received 5489"),
         (gzip.compress(idx(IMAGES[:6])), "expected as many labels as images, 9, received 10"),
     ],
+    # Named: a gzip header holds the time, and pytest-xdist refuses processes that name a test differently.
+    ids=[
+        "a cut gzip file",
+        "not a gzip file",
+        "an empty file",
+        "another type of value",
+        "one image",
+        "a cut header",
+        "a byte too few",
+        "a byte too many",
+        "fewer images than labels",
+    ],
 )
 def test_a_file_that_is_not_idx_is_refused(mnist, path, monkeypatch, content, complaint):
     contents = {name: (mnist / name).read_bytes() for name in MNIST_ARRAYS}
