@@ -1,6 +1,6 @@
 """The study's medians beside the paper's: every cell of Tables 1, 2 and B.1 to B.3 of Ott et al. 2019."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from freeconv import runs
-from freeconv.configs import AUGMENTATIONS, METRICS, EvaluateConfig
+from freeconv.configs import AUGMENTATIONS, METRICS, EvaluateConfig, Forms
 from freeconv.layout import level_text
 from freeconv.params import Params
 
@@ -148,6 +148,9 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
     for name, value in EVALUATE:
         if (own := getattr(params.evaluate, name)) != value:
             found.append(f"evaluate.{name} {own:g} instead of {value:g}")
+    for name, value in Forms():
+        if (own := getattr(params.aug.forms, name)) != value:
+            found.append(f"aug.forms.{name} {own} instead of {value}")
     if params.report.aggregate != "all-epochs":
         found.append(f"medians over the {params.report.aggregate} epoch of each fold instead of all epochs")
     return found
@@ -251,7 +254,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
     Raises:
         ValueError: there are rows of other datasets or augmentations, or none.
     """
-    caption, table = _caption(cells), _arranged(cells)
+    caption, table = _caption(cells), _arranged(cells, _cell_text)
     lines = [["level", *(" ".join(column) for column in table.columns)], ["---"] * (1 + table.shape[1])]
     lines += [[str(level), *row] for level, row in zip(table.index, table.to_numpy(), strict=True)]
     return "\n".join([caption, "", *(f"| {' | '.join(line)} |" for line in lines), ""])
@@ -260,7 +263,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
 def as_latex(cells: pd.DataFrame) -> str:
     """Return one table in the paper's arrangement as LaTeX, scaled to the text's width.
 
-    It needs the packages booktabs and graphicx.
+    Two lines a level, ours above the paper's. It needs the packages booktabs and graphicx.
 
     Args:
         cells: rows of `compare` of one dataset and augmentation.
@@ -268,24 +271,27 @@ def as_latex(cells: pd.DataFrame) -> str:
     Raises:
         ValueError: there are rows of other datasets or augmentations, or none.
     """
-    caption, table = _caption(cells), _arranged(cells)
+    caption = _caption(cells)
+    table = pd.concat({"ours": _arranged(cells, _ours_text), "paper": _arranged(cells, _paper_text)})
+    table = table.swaplevel().sort_index(level=0, sort_remaining=False, key=lambda levels: levels.astype(float))
     table = table.map(lambda text: text.translate(LATEX))
     dataset, augmentation = cells[["dataset", "augmentation"]].iloc[0]
     text = table.to_latex(
         caption=caption.translate(LATEX),
         label=f"tab:{dataset}-{augmentation}".replace("_", "-"),
-        column_format="l" * (1 + table.shape[1]),
+        column_format="l" * (2 + table.shape[1]),
         multicolumn_format="c",
+        multirow=False,
         escape=False,
     )
     text = text.replace(r"\begin{tabular}", "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}")
     return text.replace(r"\end{tabular}", r"\end{tabular}}")
 
 
-def _arranged(cells: pd.DataFrame) -> pd.DataFrame:
+def _arranged(cells: pd.DataFrame, text: Callable[[Any], str]) -> pd.DataFrame:
     """Return texts of cells: a row per level, columns (metric, network)."""
     shown: Iterator[Any] = cells.itertuples(index=False)
-    texts = {(level_text(row.level), METRIC_TITLES[row.metric], row.network.upper()): _cell_text(row) for row in shown}
+    texts = {(level_text(row.level), METRIC_TITLES[row.metric], row.network.upper()): text(row) for row in shown}
     levels, metrics, networks = (list(dict.fromkeys(key[part] for key in texts)) for part in range(3))
     columns = pd.MultiIndex.from_product([metrics, networks])
     rows = [[texts.get((level, *column), "—") for column in columns] for level in levels]
@@ -294,13 +300,22 @@ def _arranged(cells: pd.DataFrame) -> pd.DataFrame:
 
 def _cell_text(row: Any) -> str:
     """Return one cell as text: `0.9821 ± 0.0040 (0.9901, −0.0080)`, what is missing left out; ours as a dash."""
+    paper = _paper_text(row).replace(" (", ", ").removesuffix(")")
+    return f"{_ours_text(row)} ({paper})" if paper != "—" else _ours_text(row)
+
+
+def _ours_text(row: Any) -> str:
+    """Return our median as text: `0.9821 ± 0.0040`, a dash if it is missing."""
     text = "—" if np.isnan(row.ours) else f"{row.ours:.4f}"
-    if not np.isnan(row.high):
-        text += f" ± {(row.high - row.low) / 2:.4f}"
-    if not np.isnan(row.paper):
-        difference = "" if np.isnan(row.ours) else f", {row.difference:+.4f}".replace("-", "−")
-        text += f" ({row.paper:.4f}{difference})"
-    return text
+    return text if np.isnan(row.high) else f"{text} ± {(row.high - row.low) / 2:.4f}"
+
+
+def _paper_text(row: Any) -> str:
+    """Return the paper's median and how far ours is from it as text: `0.9901 (−0.0080)`, a dash if it is missing."""
+    if np.isnan(row.paper):
+        return "—"
+    difference = "" if np.isnan(row.ours) else f" ({row.difference:+.4f})".replace("-", "−")
+    return f"{row.paper:.4f}{difference}"
 
 
 def _caption(cells: pd.DataFrame) -> str:
