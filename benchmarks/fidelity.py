@@ -171,12 +171,12 @@ def rows(folder: Path) -> list[str]:
             difference = program - text
             low, high = interval(difference)
             network, augmentation, level = switch.cell
-            change = f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})"
+            change = f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})".replace("-", "−")
             lines.append(
                 f"| `{switch.name}` | {network}, {augmentation} {layout.level_text(level)} | {metric} | "
                 f"{np.median(text):.4f} | {np.median(program):.4f} | {change} |"
             )
-    return [line.replace("-0.", "−0.") for line in lines]
+    return lines
 
 
 def main() -> None:

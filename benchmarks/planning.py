@@ -8,17 +8,13 @@ Target: the paper's study < 20 s and < 1 GB.
     python benchmarks/planning.py
 """
 
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from measuring import arguments, compared, round_robin, write_result
+from project import copy_project, run
 
 COMMAND = "python benchmarks/planning.py"
-ROOT = Path(__file__).resolve().parent.parent
 TARGETS = {
     "params/smoke.yaml": (None, None),
     "params.yaml": (None, None),
@@ -27,45 +23,16 @@ TARGETS = {
 ROUNDS = 5
 
 
-def copy_project(folder: Path) -> None:
-    """Copy the project's files, as Git lists them, without what has been made from them."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target, follow_symlinks=False)
-
-
 def plan(folder: Path, params: str) -> float:
     """Plan a study; return the peak memory in MB.
 
     Raises:
         RuntimeError: Snakemake failed, or planned nothing.
     """
-    folder_of_programs = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{folder_of_programs}{os.pathsep}{os.environ['PATH']}"}
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            ["snakemake", "-n", "--quiet", "rules", "--configfile", params],
-            cwd=folder,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read()
-    if process.returncode or "total" not in text:
-        raise RuntimeError(f"snakemake -n --configfile {params}: {text[-2000:]}")
-    return usage.ru_maxrss * 1024 / 1e6
+    done = run(folder, "snakemake", "-n", "--quiet", "rules", "--configfile", params)
+    if "total" not in done.output:
+        raise RuntimeError(f"snakemake -n --configfile {params}: {done.output[-2000:]}")
+    return done.megabytes
 
 
 def main() -> None:
