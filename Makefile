@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint bench docs lock clean
+.PHONY: help setup demo test test-slurm lint bench docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: setup ## the study of params.yaml on real digits; then open reports/index.
 
 test: setup ## all tests
 	pytest
+
+test-slurm: setup ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)
+	PYTHONPATH=tests/workflow python tests/slurm/run.py $(PARAMS)
 
 lint: setup ## style, types, Snakemake's lint
 	ruff check .
