@@ -1,7 +1,4 @@
 # The study, from images to the report. `snakemake` makes everything that params.yaml asks for.
-configfile: "params.yaml"
-
-
 include: "workflow/rules/common.smk"
 
 
@@ -26,6 +23,15 @@ rule all:
     default_target: True
     input:
         rules.all_report.input,
+
+
+# Before the first job; not for dry runs, nor in the Snakemake that runs a single job on a cluster's node.
+onstart:
+    hold_run()
+    if workflow.local_exec:
+        # The limit protects the queues of clusters. Here it only costs: while jobs run, Snakemake 9.27 looks for more
+        # of them once a second for each job that has ended, in the end with a processor core of its own.
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:

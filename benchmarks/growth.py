@@ -38,11 +38,11 @@ from freeconv.runs import train_config
 COMMAND = "python benchmarks/growth.py"
 BASE = {"images": 2000, "size": 28, "replicas": 1, "levels": 1, "batch": 128}
 AXES: dict[str, tuple[int, ...]] = {
-    "images": (1000, 2000, 4000),
+    "images": (2000, 4000),
     "size": (16, 20, 28),
-    "replicas": (1, 2, 5),
-    "levels": (1, 2, 4),
-    "batch": (64, 128, 512),
+    "replicas": (1, 5),
+    "levels": (1, 4),
+    "batch": (128, 512),
 }
 QUICK_BASE = {"images": 100, "size": 16, "replicas": 1, "levels": 1, "batch": 16}
 QUICK_AXES: dict[str, tuple[int, ...]] = {"images": (100, 200), "replicas": (1, 2)}
@@ -89,6 +89,7 @@ def train_job(job: dict[str, int], folder: Path) -> dict[str, float]:
         data,
         lambda run, _: paths[run.level],
         lambda run: folder / f"run-{run.level:g}-{run.fold}.h5",
+        lambda key: folder / f"checkpoint-{key}.h5",
         progress,
         "on" if job["replicas"] > 1 else "off",
     )

@@ -41,8 +41,9 @@ def training_job() -> TrainConfig:
 def first_step() -> None:
     """Do what `freeconv train` does in the current folder up to the first training step, say so and stop."""
     from freeconv import cli
+    from freeconv.backend import import_keras
 
-    cli._prepare_backend(0)
+    import_keras()
     from freeconv import train
 
     compile_replicas = train.compile_replicas

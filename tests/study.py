@@ -1,5 +1,7 @@
 """A synthetic study: the files that earlier phases would have written, with made-up but plausible numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,7 @@ from freeconv.measure import (
     signal_to_noise,
 )
 from freeconv.params import Params, check_params
-from freeconv.storage import write_h5, write_text
+from freeconv.storage import describe_h5, write_csv, write_h5, write_sums
 
 GRID = (9, 9)
 SMALL = {
@@ -99,15 +101,22 @@ def write_run(run, epochs: int, arrays=None, config=None, grid=GRID) -> None:
             "config": run.dump() if config is None else config,
             "grids": {layer: list(of_layer) for layer, of_layer in grids(run, grid).items() if layer in kept},
             "classes": 10,
+            "images": 5000,
             "versions": {"keras": "3.12.0", "numpy": "2.4.0"},
             "device": "a made-up processor",
             "backend": "tensorflow",
             "seconds": 12.5 + run.fold,
             "overhead_seconds": 2.5,
-            "data_sha256": "0" * 64,
+            "data_sha256": data_sha256(run.dataset),
         },
         compression="none",
     )
+
+
+def data_sha256(dataset: str) -> str:
+    """Return the identity of a dataset's content; of one that is not there a made-up one."""
+    path = layout.data_file(dataset)
+    return describe_h5(path)[1]["content_sha256"] if Path(path).exists() else "0" * 64
 
 
 def write_runs(params: Params, epochs=None, grid=GRID) -> None:
@@ -179,7 +188,7 @@ def write_measures(params: Params, grid=GRID) -> None:
     for path, config in zip(runs.measure_files(params), runs.measure_configs(params), strict=True):
         cell = (config.dataset, config.network, config.augmentation, config.level)
         frames = [measured(config, study[*cell, fold], grid) for fold in config.fold_indices]
-        write_text(path, pd.concat(frames).to_csv(index=False, float_format="%.9g"))
+        write_csv(path, pd.concat(frames), config.dump())
 
 
 def write_shards(params: Params, channels: int = 1) -> None:
@@ -192,14 +201,16 @@ def write_shards(params: Params, channels: int = 1) -> None:
                 images[:, 8 + start : 16 + start, 8:16] = 255
                 arrays = {"images": images, "labels": np.arange(12, dtype="int64") % 4}
                 config = runs.shard_config(params, dataset, augmentation, level, 0)
-                write_h5(layout.shard_file(dataset, augmentation, level, 0), arrays, {"config": config.dump()}, "none")
+                attributes = {"config": config.dump(), "data_sha256": data_sha256(dataset)}
+                write_h5(layout.shard_file(dataset, augmentation, level, 0), arrays, attributes, "none")
 
 
 def write_data(dataset: str, shape=(28, 28, 1), labels=(3, 5, 0, 5)) -> np.ndarray:
     """Write a dataset of random images, one for each label, and return them: uint8 (labels, *shape)."""
     images = np.random.default_rng(len(dataset)).integers(0, 256, (len(labels), *shape), dtype="uint8")
     arrays = {"images": images, "labels": np.array(labels)}
-    write_h5(layout.data_file(dataset), arrays, {"dataset": dataset}, "gzip")
+    config = {"dataset": dataset, "seed": 0, "limit": None}
+    write_h5(layout.data_file(dataset), arrays, {"dataset": dataset, "config": config}, "gzip")
     return images
 
 
@@ -211,6 +222,12 @@ def write_study(params: Params) -> None:
     write_traces(params)
     write_measures(params)
     write_shards(params)
+
+
+def sum_tables(folder: str = "reports") -> None:
+    """Write the hashes of tables and metrics that a test has changed, as if they had been made so."""
+    tables = [path for path in layout.table_files(folder) if "/tables/" in path and path.endswith(".csv")]
+    write_sums([*tables, f"{folder}/metrics.json"], layout.sums_file(folder))
 
 
 def medians_of(values) -> float:

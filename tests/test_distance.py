@@ -3,12 +3,12 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from freeconv import layout, runs
 from freeconv.distance import TRACE_COLUMNS, kernel_distance, largest_radius, make_traces
 from freeconv.errors import FreeconvError
+from freeconv.storage import read_csv
 from study import kernels, small_params, write_run, write_runs, write_traces
 
 
@@ -128,7 +128,8 @@ def test_traces_hold_every_fold_radius_measure_and_epoch(project):
     write_runs(params, epochs=lambda run: 2 + run.fold)
     config, paths, path = first_cell(params)
     make_traces(config, paths, path)
-    frame = pd.read_csv(path)
+    frame, stored = read_csv(path)
+    assert stored == config.dump()
     assert tuple(frame.columns) == TRACE_COLUMNS
     assert len(frame) == sum(3 + fold for fold in range(3)) * 4
     assert set(frame["layer"]) == {"free_1"}
@@ -166,7 +167,7 @@ def test_traces_accept_runs_of_other_settings_that_do_not_concern_them(project):
     write_runs(params, epochs=lambda run: 2)
     config, paths, path = first_cell(small_params())
     make_traces(config, paths, path)
-    assert pd.read_csv(path)["epoch"].max() == 2
+    assert read_csv(path)[0]["epoch"].max() == 2
 
 
 def test_traces_refuse_a_radius_that_does_not_fit(project):
@@ -189,7 +190,7 @@ def test_level_0_traces_are_stored_under_none(project):
     params = small_params()
     write_runs(params)
     write_traces(params)
-    frame = pd.read_csv(layout.distance_file("mnist-5k", "fcn", "none", 0))
+    frame, _ = read_csv(layout.distance_file("mnist-5k", "fcn", "none", 0))
     assert set(frame["augmentation"]) == {"none"}
     assert set(frame["level"]) == {0}
 

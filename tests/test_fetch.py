@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tarfile
 import threading
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import cv2
@@ -297,6 +299,18 @@ def test_a_truncated_download_is_refused(mnist, path, kept, cache, serve):
     assert files_below(cache) == sorted(f"freeconv/mnist/{name}" for name in MNIST_ARRAYS if name != file.name)
 
 
+@pytest.mark.parametrize("left", [b"", b"half of a file", None])
+def test_a_damaged_file_in_the_cache_is_downloaded_again(mnist, path, left, cache, serve):
+    fetch("mnist", path, seed=0, mirror=serve(mnist)[0])
+    kept = cache / "freeconv/mnist/t10k-images-idx3-ubyte.gz"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if left is None else left)
+    site, asked = serve(mnist)
+    fetch("mnist", path, seed=0, mirror=site)
+    assert {Path(address).name for address in asked} == {kept.name}
+    assert kept.read_bytes() == whole
+
+
 def test_a_broken_connection_leaves_nothing(mnist, path, cache, serve):
     message = refusal(path, "mnist", mirror=serve(mnist, broken=True)[0])
     assert message.startswith("train-images-idx3-ubyte.gz: ")
@@ -385,6 +399,38 @@ def test_cifar10_with_a_member_that_escapes(cifar10, path, name):
     before = files_below(folder.parent)
     assert "unsafe" in refusal(path, "cifar10", mirror=str(folder))
     assert files_below(folder.parent) == before
+
+
+def add_link(archive: tarfile.TarFile, name: str, kind: bytes, target: str) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    archive.addfile(info)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE], ids=["symbolic", "hard"])
+@pytest.mark.parametrize("target", ["/etc/passwd", "../secret", "cifar-10-batches-bin/data_batch_1.bin"])
+def test_links_in_the_archive_are_not_followed(cifar10, path, tmp_path, monkeypatch, kind, target):
+    (tmp_path / "secret").write_bytes(CIFAR10_RECORDS["test_batch.bin"].tobytes())
+    members = cifar10_members()
+    del members["cifar-10-batches-bin/test_batch.bin"]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        add_link(archive, "test_batch.bin", kind, target)
+    write_official("cifar10", {"cifar-10-binary.tar.gz": buffer.getvalue()}, tmp_path / "mirror", monkeypatch)
+    message = refusal(path, "cifar10", mirror=str(tmp_path / "mirror"))
+    assert "unsafe" in message or "received none called test_batch.bin" in message
+
+
+def test_a_batch_or_array_that_unpacks_to_too_much_is_refused(cifar10, mnist, path, monkeypatch):
+    folder = cifar10(cifar10_members())
+    monkeypatch.setattr(module, "RAW_BYTES", 3073 * 4)
+    assert "received 12293 bytes of something else" in refusal(path, "cifar10", mirror=str(folder))
+    monkeypatch.setattr(module, "RAW_BYTES", 1000)
+    assert "expected 5488 bytes of data" in refusal(path, "mnist", mirror=str(mnist))
 
 
 @pytest.mark.parametrize(
@@ -516,6 +562,52 @@ def test_a_zip_whose_names_escape_writes_nothing(path, tmp_path):
     fetch("pets", path, seed=0, source=archive)
     assert len(read_h5(path)[0]["labels"]) == 9
     assert files_below(tmp_path) == sorted([*before, "out/images.h5"])
+
+
+def test_a_zip_with_a_link_is_refused(path, tmp_path):
+    (tmp_path / "secret.png").write_bytes(FILES["train/cat/1.png"])
+    archive = write_zip(tmp_path / "pets.zip", FILES)
+    link = zipfile.ZipInfo("train/cat/link.png")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(link, str(tmp_path / "secret.png"))
+    assert "damaged or foreign file, train/cat/link.png" in refusal(path, "pets", source=archive)
+
+
+@pytest.mark.parametrize("claimed", [None, 1000], ids=["honest", "lying"])
+def test_a_zip_bomb_is_not_unpacked(path, tmp_path, monkeypatch, claimed):
+    archive = tmp_path / "pets.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in FILES.items():
+            opened.writestr(name, content)
+        opened.writestr("train/cat/bomb.png", bytes(30_000_000))
+    if claimed is not None:
+        size = (30_000_000).to_bytes(4, "little")
+        archive.write_bytes(archive.read_bytes().replace(size, claimed.to_bytes(4, "little")))
+    monkeypatch.setattr(module, "IMAGE_BYTES", 2_000_000)
+    tracemalloc.start()
+    try:
+        message = refusal(path, "pets", source=archive)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    assert ("received more in train/cat/bomb.png" if claimed is None else "CRC") in message
+
+
+def huge_png(rows: int, columns: int) -> bytes:
+    """A small PNG file that claims to be a large image."""
+    content = bytearray(png(picture(0, 6, 8)))
+    content[16:24] = rows.to_bytes(4) + columns.to_bytes(4)
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("size", [(5000, 5000), (100_000, 100_000), (2**31 - 1, 2**31 - 1)])
+def test_an_image_that_unpacks_to_gigabytes_is_refused(path, tmp_path, size):
+    source = write_folder(tmp_path / "pets", FILES | {"train/cat/a.png": huge_png(*size)})
+    message = refusal(path, "pets", source=source)
+    assert re.search(r"at most 16777216 pixels, received \d+ in|damaged or foreign file,", message)
+    assert "train/cat/a.png" in message
 
 
 def test_a_source_that_is_missing(path, tmp_path):

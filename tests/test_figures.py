@@ -19,7 +19,9 @@ from freeconv.figures import (
     draw_transfer,
     draw_vcp,
     make_figures,
+    read_table,
 )
+from freeconv.storage import read_csv, write_csv
 from freeconv.tables import make_tables
 from study import small_params, write_run, write_runs, write_shards, write_study, write_traces
 
@@ -463,8 +465,8 @@ def test_a_diverged_run_is_drawn_around(project):
             write_run(run, 4, arrays=lost)
     write_traces(params)
     path = Path(layout.measure_file("mnist-5k", "fcn", "none", 0))
-    frame = pd.read_csv(path)
-    frame.assign(value=frame["value"].where(frame["measure"].str.endswith("acc"))).to_csv(path, index=False)
+    frame, config = read_csv(path)
+    write_csv(path, frame.assign(value=frame["value"].where(frame["measure"].str.endswith("acc"))), config)
     make_tables(params)
     make_figures(params)
     assert {str(path) for path in Path("reports/figures").iterdir()} == set(runs.figure_files(params))
@@ -484,3 +486,11 @@ def test_names_what_is_missing(project):
     shard.unlink()
     with pytest.raises(FreeconvError, match=str(shard)):
         make_figures(params)
+
+
+def test_words_in_tables_stay_words(made, monkeypatch):
+    monkeypatch.chdir(made[0])
+    compared = read_table("reports", "compared")
+    assert set(compared["table"]) == {"1", "B.3"}
+    assert compared["protocol"].map(type).eq(str).all()
+    assert pd.isna(read_table("reports", "runs")["network"]).sum() == 0

@@ -30,7 +30,7 @@ from freeconv.measure import (
     signal_to_noise,
 )
 from freeconv.networks import build_network
-from freeconv.storage import read_h5, write_h5
+from freeconv.storage import read_csv, read_h5, write_h5
 
 MEASURES = ("euclidean", "cosine")
 
@@ -431,7 +431,8 @@ def test_measures_of_a_free_network_are_written_for_every_fold(project):
     images, labels, sha256 = write_dataset()
     models = {fold: write_network(config, fold, sha256) for fold in config.fold_indices}
     make_measures(config, RUNS, "data.h5", "out/0.2.csv")
-    frame = pd.read_csv("out/0.2.csv")
+    frame, stored = read_csv("out/0.2.csv")
+    assert stored == config.dump()
     assert tuple(frame.columns) == MEASURE_COLUMNS
     assert set(frame["measure"]) == KERNEL_MEASURES | CURVES
     assert not frame.duplicated(list(MEASURE_COLUMNS[:-1])).any()
@@ -476,7 +477,7 @@ def test_curves_can_be_of_the_first_images_only(project):
     images, labels, sha256 = write_dataset()
     model = write_network(config, 2, sha256)
     make_measures(config, RUNS[1:], "data.h5", "some.csv")
-    frame = pd.read_csv("some.csv")
+    frame, _ = read_csv("some.csv")
     first = images[41:48], labels[41:48]
     assert value(frame, "horizontal_shift_acc", setting=0.1) == pytest.approx(
         accuracy_by_shift(model, *first, [0.1])["horizontal"].item()
@@ -492,14 +493,14 @@ def test_a_fold_is_measured_the_same_alone_and_the_null_depends_on_the_seed(proj
     for fold in config.fold_indices:
         write_network(config, fold, sha256)
     make_measures(config, RUNS, "data.h5", "all.csv")
-    every = pd.read_csv("all.csv")
+    every, _ = read_csv("all.csv")
     second = every[every["fold"] == 2].reset_index(drop=True)
     for seed in (5, 6):
         config = measure_config(shifts=[0.0], angles=[], fold_indices=[2], seed=seed)
         write_network(config, 2, sha256)
         make_measures(config, RUNS[1:], "data.h5", f"{seed}.csv")
-    pd.testing.assert_frame_equal(second, pd.read_csv("5.csv"))
-    changed = second[second["value"] != pd.read_csv("6.csv")["value"]]
+    pd.testing.assert_frame_equal(second, read_csv("5.csv")[0])
+    changed = second[second["value"] != read_csv("6.csv")[0]["value"]]
     assert set(changed["statistic"]) == {"permuted_low", "permuted_high"}
 
 
@@ -510,7 +511,7 @@ def test_without_kernels_to_compare_there_are_only_the_curves(project, network, 
     for fold in config.fold_indices:
         write_network(config, fold, sha256, kind)
     make_measures(config, RUNS, "data.h5", "out.csv")
-    frame = pd.read_csv("out.csv")
+    frame, _ = read_csv("out.csv")
     assert set(frame["measure"]) == CURVES
     assert len(frame) == 2 * (3 + 3 + 2)
     assert frame["layer"].isna().all()

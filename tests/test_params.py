@@ -25,9 +25,12 @@ def keys(values, prefix=""):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_parameter_files_are_right_and_have_every_key(path):
-    load_params(path)
+def test_parameter_files_are_right_and_have_every_key(path, tmp_path, monkeypatch):
     values = yaml.safe_load(path.read_text())
+    monkeypatch.chdir(tmp_path)
+    for source in values["data"]["folders"].values():  # the user's own images
+        Path(source).mkdir()
+    load_params(path)
     assert keys(values) == keys(Params().dump())
     jsonschema.validate(values, json_schema())
 
@@ -123,6 +126,19 @@ def test_a_file_that_is_no_yaml_is_refused(tmp_path, text, message):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(FreeconvError, match=message) as refused:
+        load_params(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["__use_yte__: true\nseed: 1", '{"__use_yte__": false}', "<<: {__use_yte__: 1}"],
+    ids=["true", "false", "<<"],
+)
+def test_a_template_which_can_run_code_is_refused(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(FreeconvError, match=r"params\.yaml: expected parameters, received a template") as refused:
         load_params(path)
     assert "\n" not in str(refused.value)
 

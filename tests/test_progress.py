@@ -2,15 +2,15 @@ import io
 
 from rich.console import Console
 
-from freeconv import runs
+from freeconv import progress, runs
 from freeconv.params import check_params
 from freeconv.progress import training_progress
 
 ROW = {"train_loss": 0.5, "train_acc": 0.75, "val_acc": 0.5, "translate_acc": 0.25}
 
 
-def job():
-    params = check_params({"train": {"epochs": 2}})
+def job(epochs=2):
+    params = check_params({"train": {"epochs": epochs}})
     return runs.train_config(params, "mnist-5k", "fcn", "translate", [0.2], [0, 1])
 
 
@@ -34,6 +34,33 @@ def test_a_log_has_one_plain_line_per_epoch():
     assert lines[-1].startswith("mnist-5k fcn translate 0.2 fold 1: epoch 2/2")
     assert lines[-1].endswith("at most 0:00:00 left")
     assert "\x1b" not in "".join(lines)
+
+
+def test_the_time_left_does_not_count_epochs_done_before(monkeypatch):
+    clock = iter([0.0, 30.0, 90.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    output = io.StringIO()
+    with training_progress(job(epochs=10), Console(file=output, width=200)) as show:
+        finished, resumed = job(epochs=10).runs()
+        show(finished, 8, {}, True)
+        show(resumed, 6, {}, False)
+        show(resumed, 7, ROW, False)
+        show(resumed, 8, ROW, False)
+    first, second = output.getvalue().splitlines()
+    assert first.endswith("at most 0:01:30 left")  # one epoch in 30 s, three to go
+    assert second.endswith("at most 0:01:30 left")  # two in 90 s, two to go
+
+
+def test_a_bar_begins_with_the_epochs_done_before_and_their_time_does_not_count(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    output = io.StringIO()
+    with training_progress(job(epochs=10), Console(file=output, force_terminal=True, width=200)) as show:
+        finished, resumed = job(epochs=10).runs()
+        show(finished, 8, {}, True)
+        show(resumed, 6, {}, False)
+    last = [line for line in output.getvalue().splitlines() if "/20" in line][-1]
+    assert "16/20" in last
+    assert "-:--:--" in last
 
 
 def test_a_terminal_shows_a_bar_that_ends_full(monkeypatch):

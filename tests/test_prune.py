@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from freeconv import runs
+from freeconv import layout, runs
 from freeconv.params import check_params
 from freeconv.prune import prune, stale_files
 
@@ -27,6 +27,22 @@ def test_a_smaller_study_leaves_nothing_of_a_larger_one(project):
     assert all(Path(path).exists() for path in runs.all_files(small))
 
 
+def test_checkpoints_go_when_no_job_is_left_to_go_on_from_them(project):
+    params = check_params({"aug": {"translate": 0.4}})
+    write_all(params)
+    checkpoints = [Path(layout.checkpoint_file("ab12")), Path(layout.CHECKPOINTS, ".cd34.h5.tmp")]
+    for path in checkpoints:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    last = Path(runs.run_files(params)[-1])
+    last.unlink()
+    assert prune(params, PHASES) == []
+    last.touch()
+    assert prune(params, ["data", "shards", "report"]) == []
+    assert set(prune(params, ["train"])) == set(checkpoints)
+    assert not any(path.exists() for path in checkpoints)
+
+
 def test_other_phases_and_other_files_are_left_alone(project):
     write_all(check_params({}))
     for name in ("reports/notes.md", "reports/tables/mine.csv"):
@@ -36,3 +52,12 @@ def test_other_phases_and_other_files_are_left_alone(project):
     prune(small, PHASES)
     assert Path("reports/notes.md").exists()
     assert Path("reports/tables/mine.csv").exists()
+
+
+def test_folders_that_a_study_leaves_empty_are_there_for_dvc(project):
+    params = check_params({"train": {"networks": ["cnn"]}, "data": {"datasets": ["mnist-5k"]}})
+    write_all(params)
+    assert not Path("results/distance").exists()
+    assert prune(params, ["report"]) == []
+    assert all(Path(folder).is_dir() for folder in layout.FOLDERS["report"])
+    assert not any(Path("results/distance").iterdir())

@@ -91,6 +91,23 @@ def test_a_stack_that_is_cut_goes_on_as_it_was(network, compiled, images, labels
         np.testing.assert_allclose(ours, theirs[[2, 0]], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("members", [[1], [0, 2]], ids=["one", "two"])
+def test_a_stack_goes_on_from_its_state_as_if_it_had_not_stopped(network, compiled, images, labels, index, members):
+    make, layer = compiled
+    data = on_device(images), on_device(labels)
+    whole = make(initial_state([untrained(network)[member] for member in members]))
+    whole.train(*data, index[:, members])
+    state = whole.state()
+    copy = keras.tree.map_structure(np.copy, state)
+    first = whole.train(*data, index[:, members])
+    keras.tree.map_structure(np.testing.assert_array_equal, state, copy)  # training leaves a state taken before alone
+    resumed = make(state)
+    np.testing.assert_array_equal(resumed.train(*data, index[:, members]), first)
+    for ours, theirs in zip(resumed.weights(layer), whole.weights(layer), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert state["step"].tolist() == [4.0] * len(members)
+
+
 def test_missing_connections_stay_missing_in_a_stack(images, labels, index):
     models = untrained("fcn", vcp=0.5)
     stack = compile_replicas(models[0], RATE)(initial_state(models))

@@ -14,10 +14,10 @@ from freeconv.errors import FreeconvError
 from freeconv.params import check_params
 from freeconv.report import claims, make_report, picture, problem_lines, run_cells
 from freeconv.tables import make_tables
-from study import small_params, write_measures, write_runs, write_traces
+from study import small_params, sum_tables, write_measures, write_runs, write_traces
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
-IMAGE = b"\x89PNG\r\n\x1a\n"  # stands for an image
+IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IEND" + bytes.fromhex("ae426082")  # stands for an image
 # everything that the pages can have
 PARAMS = small_params(
     aug={"translate": [0, 0.1, 0.3], "noise": [0, 0.2]},
@@ -187,6 +187,7 @@ def test_numbers_of_claims():
 def test_a_study_without_claims_says_so(copied):
     judged = copied / "tables/claims.csv"
     judged.write_text(judged.read_text().splitlines()[0] + "\n")
+    sum_tables()
     make_report(PARAMS)
     page = Page((copied / "index.html").read_text())
     assert any(text.startswith("The paper makes no claims about datasets like those") for text in page.texts)
@@ -236,6 +237,7 @@ def test_problems_are_named(pages, table):
 def test_no_problems_no_section(copied):
     problems = copied / "tables/problems.csv"
     problems.write_text("path,used,problem\n")
+    sum_tables()
     make_report(PARAMS)
     assert "problems" not in Page((copied / "index.html").read_text()).ids
 
@@ -305,6 +307,7 @@ def test_what_tables_lack_is_missing_on_the_page(name, reports, copied):
     else:
         path = copied / f"tables/{name}.csv"
         path.write_text(path.read_text().splitlines()[0] + "\n")
+    sum_tables()
     make_report(PARAMS)
     pages = {page: Page((copied / page).read_text()) for page in PAGES}  # whole, every element closed
     missing = pages["index.html"].texts.count("—")
@@ -316,6 +319,7 @@ def test_rows_that_tables_lack_are_missing_on_the_page(copied):
     compared = pd.read_csv(copied / "tables/compared.csv")
     lost = (compared["level"] == 0.3) & (compared["network"] == "cnn") & (compared["augmentation"] == "translate")
     compared[~lost].to_csv(copied / "tables/compared.csv", index=False)
+    sum_tables()
     shown = f"{compared.loc[lost, 'ours'].iloc[0]:.4f}"
     assert shown in Page((copied / "index.html").read_text()).texts
     make_report(PARAMS)
@@ -329,6 +333,19 @@ def test_a_missing_table_is_named(copied):
     Path("reports/metrics.json").unlink()
     with pytest.raises(FreeconvError, match=r"metrics\.json: .*run `freeconv tables` first"):
         make_report(PARAMS)
+
+
+def test_changed_tables_and_damaged_pictures_are_refused(copied):
+    for name in ("tables/runs.csv", "metrics.json", "tables/SHA256SUMS", "drawings/radii.png"):
+        path = copied / name
+        before = path.read_bytes()
+        path.write_bytes(before[:-3] + bytes([before[-3] ^ 1]) + before[-2:])
+        refused = r"metrics\.json|claims\.csv|\.csv" if name.endswith("SUMS") else name
+        with pytest.raises(FreeconvError, match=f"{refused}: expected .*remove .* run again$") as error:
+            make_report(PARAMS)
+        assert "\n" not in str(error.value)
+        path.write_bytes(before)
+    make_report(PARAMS)
 
 
 def test_missing_pictures_are_shown_as_missing(copied):

@@ -71,19 +71,26 @@ def test_what_is_wrong_with_a_trace_is_named(project):
     whole, problems = read_traces(params)
     assert problems == []
 
-    def problem_of(text, params=params):
+    def problem_of(text):
         path.unlink(missing_ok=True)
         if text is not None:
             path.write_text(text)
         traces, problems = read_traces(params)
+        assert "\n" not in problems[0].text()
         assert len(traces) == len(whole[whole["level"] != 0.1])
         (problem,) = problems
         assert problem.path == str(path)
         return problem.problem
 
+    text = path.read_text()
     assert "does not exist" in problem_of(None)
-    assert "received a,b" in problem_of("a,b\n1,2\n")
-    assert "expected CSV" in problem_of("")
+    for other in ("a,b\n1,2\n", "", "# {}\n", "# []\na,b\n", text.partition("\n")[2]):
+        assert problem_of(other) == (
+            "expected a first line with configuration and SHA-256, received another one; remove the file and run again"
+        )
+    for other in (text[:-1], text.replace("0.1", "0.2", 1), text.replace(",1,", ",2,", 1)):
+        assert "received" in problem_of(other)
+        assert "the file was changed or damaged; remove the file and run again" in problem_of(other)
     other = Path(layout.distance_file("mnist-5k", "fcn", "none", 0)).read_text()
     assert "expected augmentation = 'rotate', received 'none'" in problem_of(other)
     _, problems = read_traces(small_params(distance={"radii": [2]}))

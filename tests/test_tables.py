@@ -1,4 +1,5 @@
 import json
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ from scipy import stats
 from freeconv import layout, runs
 from freeconv.configs import METRICS
 from freeconv.errors import FreeconvError
+from freeconv.storage import read_csv, read_h5
 from freeconv.tables import distance, last_distance, make_tables, mean_and_interval, median
 from study import history, medians_of, small_params, write_run, write_runs, write_traces
 
@@ -179,7 +181,7 @@ def test_distances_by_hand():
 
 def test_distance_table_and_metrics_agree_with_the_traces(made):
     folder, _ = made
-    trace = pd.read_csv(folder / layout.distance_file("mnist-5k", "fcn", "rotate", 0.1))
+    trace, _ = read_csv(folder / layout.distance_file("mnist-5k", "fcn", "rotate", 0.1))
     table = pick(read("tables/distance", folder / "reports"), augmentation="rotate", level=0.1, radius=4)
     expected = [np.median(pick(trace, radius=4, epoch=epoch)["distance"]) for epoch in range(5)]
     assert table["epoch"].tolist() == [0, 1, 2, 3, 4]
@@ -327,10 +329,29 @@ def test_kernels_are_not_read(project):
     write_runs(params)
     write_traces(params)
     for path in runs.run_files(params):
-        with h5py.File(path, "a") as file:
-            del file["kernels"]
+        with h5py.File(path) as file:
+            (layer,) = file["kernels"]
+            start = file["kernels"][layer].id.get_offset()
+        content = bytearray(Path(path).read_bytes())
+        content[start] ^= 1
+        Path(path).write_bytes(content)
+        with pytest.raises(FreeconvError, match=f"expected kernels/{layer} with SHA-256"):
+            read_h5(path)
     make_tables(params)
     assert len(read("tables/runs")) == len(runs.run_files(params))
+
+
+def test_sha256sum_checks_the_tables(made):
+    folder, _ = made
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=folder / "reports/tables",
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr
+    tables = {path.name for path in (folder / "reports/tables").glob("*.csv")}
+    assert {line.partition(":")[0] for line in checked.stdout.splitlines()} == {*tables, "../metrics.json"}
 
 
 def test_tables_are_the_same_each_time(made, tmp_path, monkeypatch):

@@ -5,71 +5,32 @@ import pytest
 from sklearn.model_selection import KFold
 
 from freeconv import layout, train
-from freeconv.configs import METRICS, TrainConfig
+from freeconv.checkpoint import Checkpoint, Result
+from freeconv.configs import METRICS
 from freeconv.errors import FreeconvError
 from freeconv.networks import restore_network
 from freeconv.replicas import Replicas
 from freeconv.shard import make_shard
-from freeconv.storage import read_h5, write_h5
+from freeconv.storage import read_h5
 from freeconv.train import epoch_batches, fold_index, read_dataset, stacks, train_stack
+from training import COUNT, checkpoint_path, config, data_path, run_path, shard_path, write_tiny
 
-COUNT = 61
 LAYERS = ("free_1", "free_2", "free_3", "dense", "logits")
-
-
-def config(**other) -> TrainConfig:
-    values = {
-        "dataset": "tiny",
-        "network": "fcn",
-        "copies": 2,
-        "folds": 3,
-        "seed": 0,
-        "epochs": 3,
-        "patience": 50,
-        "batch": 10,
-        "learning_rate": 0.001,
-        "initializer": "glorot-authors",
-        "precision": "float32",
-        "vcp_mask": None,
-        "kernels_every": 1,
-        "kernel_layers": [1],
-        "forms": {"edge_noise": "border", "rotate": "center"},
-        "evaluate": {"translate": 0.25, "rotate": 45.0, "noise": 0.15, "edge_noise": 0.15},
-        "augmentation": "translate",
-        "levels": [0.2, 0.4],
-        "fold_indices": [0, 2],
-    }
-    return TrainConfig.model_validate({**values, **other})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return a folder with a small dataset, easy to learn, and its shards."""
+    """Return a folder with the small dataset and its shards."""
     folder = tmp_path_factory.mktemp("train")
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, COUNT)
-    images = rng.integers(0, 60, (COUNT, 16, 16, 1), dtype="uint8")
-    for image, label in zip(images, labels, strict=True):
-        image[4:12, 3 + 3 * label : 6 + 3 * label] = 255
-    write_h5(folder / layout.data_file("tiny"), {"images": images, "labels": labels}, {"dataset": "tiny"})
-    for run in config(fold_indices=[0]).runs():
-        for copy_index in range(2):
-            make_shard(run.shard(copy_index), folder / layout.data_file("tiny"), shard_path(folder)(run, copy_index))
+    write_tiny(folder)
     return folder
-
-
-def shard_path(folder):
-    return lambda run, copy_index: folder / layout.shard_file(run.dataset, run.augmentation, run.level, copy_index)
-
-
-def run_path(folder):
-    return lambda run: folder / layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
 
 
 def trained(folder, target, stack="off", **other):
     """Train a job and return its files' content, by level and fold."""
     job = config(**other)
-    train.train(job, folder / layout.data_file("tiny"), shard_path(folder), run_path(target), lambda *_: None, stack)
+    paths = shard_path(folder), run_path(target), checkpoint_path(target)
+    train.train(job, data_path(folder), *paths, lambda *_: None, stack)
     return {(run.level, run.fold): read_h5(run_path(target)(run)) for run in job.runs()}
 
 
@@ -99,10 +60,11 @@ def test_a_run_stores_what_it_learned_and_what_made_it(results, folder):
     assert attributes["config"] == json.loads(run.text())
     assert attributes["grids"] == {"free_1": [7, 7]}
     assert attributes["classes"] == 3
+    assert attributes["images"] == COUNT
     assert attributes["seconds"] > 0
     assert attributes["overhead_seconds"] > 0
     assert attributes["device"]
-    assert attributes["data_sha256"] == read_h5(folder / layout.data_file("tiny"))[1]["content_sha256"]
+    assert attributes["data_sha256"] == read_h5(data_path(folder))[1]["content_sha256"]
     assert {"freeconv", "keras", "numpy", "python"} < set(attributes["versions"])
 
 
@@ -111,7 +73,7 @@ def test_the_trained_network_is_stored_and_can_be_used_again(results, folder):
     arrays, _ = results[0.4, 2]
     weights = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
     np.testing.assert_array_equal(weights["free_1/kernel"], arrays["kernels/free_1"][-1])
-    dataset = read_dataset(folder / layout.data_file("tiny"))
+    dataset = read_dataset(data_path(folder))
     model = restore_network(run, dataset.images.shape[1:], dataset.classes, weights)
     _, held_out = fold_index(COUNT, run.folds, run.fold)
     answers = model.predict(dataset.images[held_out].astype("float32") / 255, verbose=0).argmax(axis=1)
@@ -161,9 +123,10 @@ def test_runs_are_the_same_alone_and_in_company(results, folder, tmp_path):
 def test_another_seed_gives_other_numbers(folder, tmp_path):
     for run in config(seed=1, fold_indices=[0]).runs():
         for copy_index in range(2):
-            make_shard(run.shard(copy_index), folder / layout.data_file("tiny"), shard_path(tmp_path)(run, copy_index))
+            make_shard(run.shard(copy_index), data_path(folder), shard_path(tmp_path)(run, copy_index))
     job = config(seed=1, levels=[0.2], fold_indices=[0], epochs=1)
-    train.train(job, folder / layout.data_file("tiny"), shard_path(tmp_path), run_path(tmp_path), lambda *_: None)
+    paths = shard_path(tmp_path), run_path(tmp_path), checkpoint_path(tmp_path)
+    train.train(job, data_path(folder), *paths, lambda *_: None)
     arrays, _ = read_h5(run_path(tmp_path)(next(job.runs())))
     first = trained(folder, tmp_path / "seed-0", levels=[0.2], fold_indices=[0], epochs=1)[0.2, 0][0]
     assert (arrays["kernels/free_1"][0] != first["kernels/free_1"][0]).any()
@@ -191,7 +154,7 @@ class Recorded:
         self.members = list(range(len(accuracies)))
 
     def stack(self):
-        return Replicas(self.train, self.evaluate, self.weights, self.keep)
+        return Replicas(self.train, self.evaluate, self.weights, self.keep, dict)
 
     def train(self, images, labels, index):
         self.epoch += 1
@@ -216,11 +179,11 @@ def recorded_stack(folder, accuracies, **other):
     """Return what the runs of a job, as one stack, asked of it, and their results."""
     runs = list(config(**other).runs())
     recorded = Recorded(accuracies)
-    dataset = read_dataset(folder / layout.data_file("tiny"))
+    dataset = read_dataset(data_path(folder))
     weights = {"free_1": ["kernel"]}
-    results = train_stack(
-        runs, recorded.stack(), weights, ["free_1"], dataset, lambda copy_index: copy_index, lambda *_: None
-    )
+    start = Checkpoint([Result(run) for run in runs], list(range(len(runs))), {})
+    shards, progress, save = lambda copy_index: copy_index, lambda *_: None, lambda _: None
+    results = train_stack(start, lambda _: recorded.stack(), weights, ["free_1"], dataset, shards, progress, save)
     return recorded, results
 
 
@@ -293,11 +256,11 @@ def test_a_stack_that_does_not_fit_is_split_and_told(folder, tmp_path, monkeypat
     whole = train.train_stack
     sizes = []
 
-    def limited(stack, *others):
-        sizes.append(len(stack))
-        if len(stack) > 2:
+    def limited(start, *others):
+        sizes.append(len(start.results))
+        if len(start.results) > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
-        return whole(stack, *others)
+        return whole(start, *others)
 
     monkeypatch.setattr(train, "train_stack", limited)
     job = {"network": "cnn", "epochs": 1, "levels": [0.2], "fold_indices": [0, 1, 2]}
@@ -358,6 +321,7 @@ def test_a_batch_larger_than_the_training_folds_is_refused(folder, tmp_path):
 def test_a_shard_of_other_parameters_is_refused(folder, tmp_path):
     wrong = lambda run, copy_index: folder / layout.shard_file("tiny", "translate", 0.4, copy_index)  # noqa: E731
     job = config(levels=[0.2], fold_indices=[0])
+    paths = wrong, run_path(tmp_path), checkpoint_path(tmp_path)
     with pytest.raises(FreeconvError, match=r"expected level = 0\.2, received 0\.4"):
-        train.train(job, folder / layout.data_file("tiny"), wrong, run_path(tmp_path), lambda *_: None)
+        train.train(job, data_path(folder), *paths, lambda *_: None)
     assert not list(tmp_path.rglob("*"))

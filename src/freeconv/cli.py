@@ -14,8 +14,10 @@ from typing import Annotated, Literal
 import typer
 
 from freeconv import layout
+from freeconv.backend import import_keras
 from freeconv.configs import Compression, DistanceConfig, MeasureConfig, ShardConfig, Stack, TrainConfig
 from freeconv.errors import FreeconvError
+from freeconv.lifetime import end_with_owner
 
 app = typer.Typer(
     add_completion=False,
@@ -32,6 +34,7 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file."
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 1."""
     try:
+        end_with_owner()
         app()
     except FreeconvError as error:
         sys.exit(f"freeconv: error: {error}")
@@ -68,25 +71,36 @@ def train(
     config: ConfigText,
     threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
     stack: Annotated[Stack, typer.Option(help="Train the runs side by side; auto: on a GPU.")] = "auto",
+    checkpoint_minutes: Annotated[
+        float, typer.Option(help="Minutes from one checkpoint to the next; after every epoch if 0.", min=0)
+    ] = 3.0,
 ) -> None:
-    """Train the runs of one job on the GPU, if there is one, and write their results."""
+    """Train the runs of one job on the GPU, if there is one, and write their results.
+
+    A job that was killed goes on from its checkpoints (checkpoints/) when it is started again.
+    """
+    from freeconv.lease import leased_gpu, release_unused
     from freeconv.progress import training_progress
 
-    begin = time.perf_counter()
     job = TrainConfig.parse(config)
-    _prepare_backend(threads)
-    from freeconv.train import train
+    with leased_gpu() as lease:
+        begin = time.perf_counter()  # a wait for a GPU is no part of the training
+        import_keras(threads)
+        from freeconv.train import train
 
-    with training_progress(job) as progress:
-        train(
-            job,
-            layout.data_file(job.dataset),
-            lambda run, copy_index: _shard_path(run.shard(copy_index)),
-            lambda run: layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
-            progress,
-            stack,
-            begin,
-        )
+        release_unused(lease)
+        with training_progress(job) as progress:
+            train(
+                job,
+                layout.data_file(job.dataset),
+                lambda run, copy_index: _shard_path(run.shard(copy_index)),
+                lambda run: layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
+                layout.checkpoint_file,
+                progress,
+                stack,
+                begin,
+                checkpoint_minutes,
+            )
 
 
 @app.command()
@@ -105,16 +119,20 @@ def measure(
     threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
 ) -> None:
     """Measure the trained networks of one network, augmentation and level: kernels, shared weights, shifts, angles."""
-    job = MeasureConfig.parse(config)
-    _prepare_backend(threads)
-    from freeconv.measure import make_measures
+    from freeconv.lease import leased_gpu, release_unused
 
-    make_measures(
-        job,
-        [layout.run_file(job.dataset, job.network, job.augmentation, job.level, fold) for fold in job.fold_indices],
-        layout.data_file(job.dataset),
-        layout.measure_file(job.dataset, job.network, job.augmentation, job.level),
-    )
+    job = MeasureConfig.parse(config)
+    with leased_gpu() as lease:
+        import_keras(threads)
+        from freeconv.measure import make_measures
+
+        release_unused(lease)
+        make_measures(
+            job,
+            [layout.run_file(job.dataset, job.network, job.augmentation, job.level, fold) for fold in job.fold_indices],
+            layout.data_file(job.dataset),
+            layout.measure_file(job.dataset, job.network, job.augmentation, job.level),
+        )
 
 
 @app.command()
@@ -139,10 +157,11 @@ def figures(params: ParamsText) -> None:
 @app.command()
 def drawings(params: ParamsText) -> None:
     """Draw what augmentations do to an image, the free layer, and kernels at a radius."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # small work: GPUs are left to the jobs that lease them
+    import_keras()
     from freeconv.drawings import make_drawings
     from freeconv.params import load_params
 
-    _prepare_backend(0)
     make_drawings(load_params(params), layout.REPORTS)
 
 
@@ -213,7 +232,7 @@ def estimate(
 
     values = load_params(params)
     if timed:
-        _prepare_backend(1)  # as the Snakefile's training jobs
+        import_keras(1)  # as the Snakefile's training jobs
     with Console(stderr=True).status("estimating"):
         cost = estimate(values, cores, timed)
     if output == "json":
@@ -254,21 +273,31 @@ def prune(
         print(f"deleted {path}")
 
 
+@app.command()
+def doctor(
+    params: ParamsFile = Path("params.yaml"),
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out content hashes, and do not start Keras.")] = False,
+) -> None:
+    """Check all stored files, the environment and the machine, and say what to do; exit code 1 if there is anything."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from freeconv.doctor import examine, show
+    from freeconv.params import load_params
+
+    values = load_params(params)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        bar = bars.add_task("")
+        findings = examine(
+            values, quick, lambda path, done, total: bars.update(bar, description=path, completed=done, total=total)
+        )
+    show(findings, Console())
+    if any(finding.advice for finding in findings):
+        raise typer.Exit(1)
+
+
 def _shard_path(config: ShardConfig) -> str:
     """Return the file of a shard."""
     return layout.shard_file(config.dataset, config.augmentation, config.level, config.copy_index)
-
-
-def _prepare_backend(threads: int) -> None:
-    """Set what TensorFlow and JAX read from the environment when Keras is imported."""
-    defaults = {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    if threads:
-        # NPROC is what XLA's own thread pool (JAX) reads.
-        for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
-            os.environ[name] = str(threads)

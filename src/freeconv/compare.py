@@ -105,7 +105,7 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
     Args:
         params: the study.
         dataset: one of its datasets.
-        images: how many images the dataset has before `data.limit`; known for the built-in ones.
+        images: how many images the dataset has; known for the built-in ones.
 
     Returns:
         Such as `["5,000 images instead of 70,000", "6 epochs instead of 250"]`; empty, too, for a dataset that stands
@@ -169,7 +169,7 @@ def compare(
         medians: as `tables.accuracy` returns them.
         values: one row per run and metric, columns dataset, augmentation, level, network, metric, fold and value, the
             run's own aggregate; level 0 under every augmentation that lists it.
-        images: dataset to number of images before `data.limit`, for those that are not built in.
+        images: dataset to number of images; needed for those that are not built in.
 
     Returns:
         Columns dataset, augmentation, level, network, metric (those of the paper's table of that augmentation), paper

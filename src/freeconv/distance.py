@@ -8,7 +8,7 @@ import pandas as pd
 
 from freeconv.configs import DistanceConfig, DistanceMeasure, check_config
 from freeconv.errors import FreeconvError
-from freeconv.storage import read_h5, write_text
+from freeconv.storage import read_h5, write_csv
 
 TRACE_COLUMNS = (
     "dataset",
@@ -112,8 +112,9 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
     Args:
         config: what to compute.
         run_paths: the runs' files, one per fold of `config.fold_indices`, in that order.
-        path: the CSV file to write, whole or not at all. Columns: dataset, augmentation, level, network, fold, layer,
-            radius (positions), measure, epoch (0 is the untrained network), distance.
+        path: the CSV file to write (see `freeconv.storage.write_csv`). Columns: dataset,
+            augmentation, level, network, fold, layer, radius (positions), measure, epoch (0 is the untrained network),
+            distance.
 
     Raises:
         FreeconvError: a run is missing, damaged or not the one asked for, or a radius does not fit its grid.
@@ -124,7 +125,7 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
             "name them in the order of the folds"
         )
     frames = [_trace(config, fold, run) for fold, run in zip(config.fold_indices, run_paths, strict=True)]
-    write_text(path, pd.concat(frames).to_csv(index=False, float_format="%.9g"))
+    write_csv(path, pd.concat(frames), config.dump())
 
 
 def _trace(config: DistanceConfig, fold: int, run_path: str | Path) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_lowercase
 
-import h5py
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -66,9 +65,8 @@ def sample_image(path: str | Path) -> np.ndarray:
     Raises:
         FreeconvError: the file is missing or damaged.
     """
-    arrays, _ = read_h5(path, ["labels"])
-    with h5py.File(path, "r") as file:
-        image = file["images"][int(np.argmax(arrays["labels"] == SAMPLE_CLASS))]  # a dataset can be large
+    arrays, _ = read_h5(path)
+    image = arrays["images"][int(np.argmax(arrays["labels"] == SAMPLE_CLASS))]
     return image.astype(np.float32) / np.float32(255)
 
 

@@ -5,14 +5,12 @@ counted as if no run stopped early, so epochs, images, hours and results are upp
 """
 
 import heapq
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -21,7 +19,15 @@ from freeconv import layout, runs
 from freeconv.architectures import Shape, network_layers
 from freeconv.configs import METRICS, Compression, RunConfig, TrainConfig
 from freeconv.errors import FreeconvError
-from freeconv.fetch import CIFAR10_CLASSES, CIFAR10_SHAPE, DIGITS, class_name, existing_source, image_files
+from freeconv.fetch import (
+    CIFAR10_CLASSES,
+    CIFAR10_SHAPE,
+    DIGITS,
+    class_name,
+    decode_image,
+    existing_source,
+    image_files,
+)
 from freeconv.params import Params
 from freeconv.speed import (
     Speed,
@@ -158,15 +164,7 @@ def _own_images(dataset: str, source: str | None) -> ImageSet:
         classes = len({class_name(name) for name in names})
         if stored := description(layout.data_file(dataset), "images"):
             return ImageSet(len(names), image_shape(stored[0]), classes)
-        import cv2
-
-        content = np.frombuffer(read(names[0]), np.uint8)
-        image = cv2.imdecode(content, cv2.IMREAD_ANYCOLOR) if content.size else None
-    if image is None:
-        raise FreeconvError(
-            f"{path}: expected a PNG or JPEG image, received a damaged or foreign file, {names[0]}; replace or remove "
-            "it"
-        )
+        image = decode_image(read(names[0]), names[0], path)
     return ImageSet(len(names), (image.shape[0], image.shape[1], image.shape[2] if image.ndim == 3 else 1), classes)
 
 
@@ -237,7 +235,7 @@ def _stored_shares(dataset: str, augmentation: str, compression: Compression) ->
         shape, dtype, attributes = described
         if attributes.get("compression") == compression and math.prod(shape):
             raw = math.prod(shape) * dtype.itemsize + INT64 * shape[0]
-            yield json.loads(attributes["config"])["level"], path.stat().st_size / raw
+            yield attributes["config"]["level"], path.stat().st_size / raw
 
 
 def shards_at_once(params: Params, shards: Mapping[str, Shard], cores: int) -> int:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import importlib.resources
+import io
 import json
 import math
 import os
@@ -50,6 +51,10 @@ MNIST_LICENCE = "CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)"
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 IDX_UINT8 = 0x08
 TIMEOUT_S = (10, 60)  # to connect, between two packets
+# What an archive may unpack to: a few kilobytes can claim to be gigabytes.
+RAW_BYTES = 2**27  # a file of MNIST or CIFAR-10; the largest has 47 MB
+IMAGE_BYTES = 2**26  # an image's file
+IMAGE_PIXELS = 2**24  # an image, as 4096 × 4096
 
 
 class Images(NamedTuple):
@@ -87,8 +92,8 @@ def fetch(
     Args:
         dataset: `mnist-5k`, `mnist`, `cifar10` or the name of a dataset of the user's own.
         path: the file to write. It holds `images` (n, height, width, channels), uint8 in [0, 255]; `labels` (n,),
-            int64; and the attributes `dataset`, `source`, `raw_sha256`, `licence`, `classes` and `versions`.
-            Compressed with gzip, which every HDF5 installation reads.
+            int64; and the attributes `dataset`, `config` (dataset, seed and limit), `source`, `raw_sha256`, `licence`,
+            `classes` and `versions`. Compressed with gzip, which every HDF5 installation reads.
         seed: the study's seed, ≥ 0.
         mirror: folder or URL that stands in for the download sites of `mnist` and `cifar10`, files directly in it or
             in a subfolder named like the dataset; the environment variable FREECONV_MIRROR, if set, wins.
@@ -109,6 +114,7 @@ def fetch(
         images, labels = images[chosen], labels[chosen]
     attributes: dict[str, Any] = {
         "dataset": dataset,
+        "config": {"dataset": dataset, "seed": seed, "limit": limit},
         "source": loaded.source,
         "raw_sha256": _raw_sha256(dataset, source),
         "licence": loaded.licence,
@@ -211,11 +217,12 @@ def _parse_idx(path: Path, axes: int) -> np.ndarray:
     """Return the uint8 array in a gzip-compressed IDX file (format: end of yann.lecun.com/exdb/mnist).
 
     Raises:
-        FreeconvError: the file is not gzip, the magic number is not that of uint8 with `axes` axes, or the length is
-            not that of the sizes in the header.
+        FreeconvError: the file is not gzip or too large, the magic number is not that of uint8 with `axes` axes, or
+            the length is not that of the sizes in the header.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            content = file.read(RAW_BYTES + 1)
     except (EOFError, OSError, zlib.error) as error:
         raise FreeconvError(
             f"{path}: expected a gzip file, received a damaged or foreign one ({error}); replace it with the official "
@@ -267,10 +274,11 @@ def _cifar10_batches(path: Path) -> dict[str, np.ndarray]:
             for member in archive:
                 member = tarfile.data_filter(member, ".")  # refuses members that point out of the archive
                 name = PurePosixPath(member.name).name
-                stream = archive.extractfile(member) if name in CIFAR10_BATCHES else None
+                # only files: tarfile would follow a link to another member
+                stream = archive.extractfile(member) if name in CIFAR10_BATCHES and member.isreg() else None
                 if stream is None:
                     continue
-                content = stream.read()
+                content = stream.read(RAW_BYTES + 1)
                 records = np.frombuffer(content[: len(content) // width * width], np.uint8).reshape(-1, width)
                 if len(content) % width or not len(content) or records[:, 0].max() >= len(CIFAR10_CLASSES):
                     raise FreeconvError(
@@ -372,8 +380,6 @@ def _read_image_files(path: Path) -> Images:
     Raises:
         FreeconvError: no images, one class only, an image that cannot be decoded, or images of unequal sizes.
     """
-    import cv2
-
     images, grayscale = np.empty(0, np.uint8), True
     with image_files(path) as (names, read):
         classes = sorted({class_name(name) for name in names})
@@ -383,13 +389,7 @@ def _read_image_files(path: Path) -> Images:
                 "add a folder for each class"
             )
         for index, name in enumerate(names):
-            content = np.frombuffer(read(name), np.uint8)
-            image = cv2.imdecode(content, cv2.IMREAD_ANYCOLOR) if content.size else None
-            if image is None:
-                raise FreeconvError(
-                    f"{path}: expected a PNG or JPEG image, received a damaged or foreign file, {name}; replace or "
-                    "remove it"
-                )
+            image = decode_image(read(name), name, path)
             if index == 0:
                 images = np.empty((len(names), *image.shape[:2], 3), np.uint8)
             if image.shape[:2] != images.shape[1:3]:
@@ -407,6 +407,39 @@ def _read_image_files(path: Path) -> Images:
         source=path.name,
         licence="not stated; that of the images' owner",
     )
+
+
+def decode_image(content: bytes, name: str, path: Path) -> np.ndarray:
+    """Return an image: uint8 (height, width) or (height, width, 3), colours in the order blue, green, red.
+
+    Args:
+        content: of a PNG or JPEG file.
+        name: the file's, for the message.
+        path: the folder or zip file that it is in, for the message.
+
+    Raises:
+        FreeconvError: the content is no such image, or one of more than 2²⁴ pixels.
+    """
+    import cv2
+    from PIL import Image
+
+    try:
+        # Pillow reads the size alone: OpenCV would first unpack what claims to be gigabytes
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as header:
+            pixels = math.prod(header.size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pixels = 0
+    if pixels > IMAGE_PIXELS:
+        raise FreeconvError(
+            f"{path}: expected images of at most {IMAGE_PIXELS} pixels, received {pixels} in {name}; resize or remove "
+            "it"
+        )
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_ANYCOLOR) if pixels else None
+    if image is None:
+        raise FreeconvError(
+            f"{path}: expected a PNG or JPEG image, received a damaged or foreign file, {name}; replace or remove it"
+        )
+    return image
 
 
 def _size(image: np.ndarray) -> str:
@@ -427,12 +460,23 @@ def image_files(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]
             yield _image_names(found, path), lambda name: (path / name).read_bytes()
         else:
             with zipfile.ZipFile(path) as archive:
-                yield _image_names(archive.namelist(), path), archive.read
+                yield _image_names(archive.namelist(), path), lambda name: _unpacked(archive, name)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, RuntimeError) as error:
         raise FreeconvError(
             f"{path}: expected a folder or zip file of readable images, received a damaged or foreign one ({error}); "
             "replace it"
         ) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of a zip file, unpacked no further than an image may be large."""
+    with archive.open(name) as file:
+        content = file.read(IMAGE_BYTES + 1)
+    if len(content) > IMAGE_BYTES:
+        raise FreeconvError(
+            f"{archive.filename}: expected images of at most {IMAGE_BYTES} bytes, received more in {name}; remove it"
+        )
+    return content
 
 
 def _image_names(names: Iterable[str], path: Path) -> list[str]:

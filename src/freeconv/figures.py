@@ -1,12 +1,12 @@
 """Figures: what training sees, accuracy and kernel distance by epoch, and what trained networks are like."""
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import h5py
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from freeconv import layout, runs
 from freeconv.configs import Augmentation, check_config
 from freeconv.errors import FreeconvError
 from freeconv.params import Params
-from freeconv.storage import read_h5
+from freeconv.storage import read_h5, read_summed
 from freeconv.variants import parse_variant
 
 DPI = 150
@@ -114,15 +114,17 @@ def make_figures(params: Params, folder: str = layout.REPORTS) -> None:
 
 
 def read_table(folder: str, name: str) -> pd.DataFrame:
-    """Read one table that `make_tables` wrote.
+    """Read and verify one table that `make_tables` wrote.
 
     Raises:
-        FreeconvError: the table is missing.
+        FreeconvError: the table or `tables/SHA256SUMS` is missing, or the table is not what it was.
     """
     path = Path(f"{folder}/tables/{name}.csv")
     if not path.is_file():
         raise FreeconvError(f"{path}: expected a table, received nothing: run `freeconv tables` first")
-    return pd.read_csv(path)
+    text = {"table": str, "protocol": str}  # of `compared`: else `1` would be a number, and nothing NaN
+    frame = pd.read_csv(io.BytesIO(read_summed(path, layout.sums_file(folder))), dtype=text)
+    return frame.fillna({name: "" for name in text if name in frame})
 
 
 def _positions(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
@@ -171,13 +173,10 @@ def _samples(params: Params, dataset: str, augmentation: Augmentation, levels: l
     for level in levels:
         config = runs.shard_config(params, dataset, runs.trained_as(augmentation, level), level, 0)
         path = layout.shard_file(dataset, config.augmentation, level, 0)
-        # tells of a missing or foreign file, and registers the filter that reading the images needs
-        arrays, attributes = read_h5(path, ["labels"])
+        arrays, attributes = read_h5(path)
         check_config(path, attributes.get("config"), config.dump())
-        labels = arrays["labels"]
-        chosen = np.sort(np.unique(labels, return_index=True)[1][:SAMPLE_ROWS])
-        with h5py.File(path, "r") as file:
-            columns.append(file["images"][chosen])  # these rows only: a shard can hold hundreds of megabytes
+        chosen = np.sort(np.unique(arrays["labels"], return_index=True)[1][:SAMPLE_ROWS])
+        columns.append(arrays["images"][chosen])
     return np.stack(columns, axis=1)
 
 

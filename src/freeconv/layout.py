@@ -2,6 +2,9 @@
 
 REPORTS = "reports"
 
+# Not in a folder of the phases: Snakemake and DVC must leave it alone, so that a killed job can go on from it.
+CHECKPOINTS = "checkpoints"
+
 # The folders that hold nothing but one phase's files, one a wish of the parameters each.
 FOLDERS = {
     "data": ["data"],
@@ -33,6 +36,11 @@ def run_file(dataset: str, network: str, augmentation: str, level: float | str, 
     return f"results/train/{dataset}/{network}/{augmentation}/{level}/fold-{fold}.h5"
 
 
+def checkpoint_file(key: str) -> str:
+    """Return the path of a checkpoint: `checkpoints/<key>.h5`."""
+    return f"{CHECKPOINTS}/{key}.h5"
+
+
 def distance_file(dataset: str, network: str, augmentation: str, level: float | str) -> str:
     """Return the path of kernel-distance traces: `results/distance/<dataset>/<network>/<augmentation>/<level>.csv`."""
     level = level if isinstance(level, str) else level_text(level)
@@ -43,6 +51,11 @@ def measure_file(dataset: str, network: str, augmentation: str, level: float | s
     """Return the path of measures: `results/measure/<dataset>/<network>/<augmentation>/<level>.csv`."""
     level = level if isinstance(level, str) else level_text(level)
     return f"results/measure/{dataset}/{network}/{augmentation}/{level}.csv"
+
+
+def sums_file(folder: str = REPORTS) -> str:
+    """Return the path of the hashes of all tables and of `metrics.json`: `<folder>/tables/SHA256SUMS`."""
+    return f"{folder}/tables/SHA256SUMS"
 
 
 def table_files(folder: str = REPORTS) -> list[str]:
@@ -61,6 +74,7 @@ def table_files(folder: str = REPORTS) -> list[str]:
     plots = ("val_acc", "translate_acc", "distance")
     return [
         *(f"{folder}/tables/{name}.csv" for name in tables),
+        sums_file(folder),
         *(f"{folder}/plots/{name}.csv" for name in plots),
         f"{folder}/metrics.json",
     ]

@@ -14,7 +14,7 @@ from freeconv.augment import shift, turn
 from freeconv.configs import DistanceMeasure, MeasureConfig, RunConfig, check_config
 from freeconv.distance import kernel_distance, largest_radius
 from freeconv.errors import FreeconvError
-from freeconv.storage import read_h5, write_text
+from freeconv.storage import read_h5, write_csv
 from freeconv.streams import random_stream
 from freeconv.variants import parse_variant
 
@@ -349,8 +349,8 @@ def make_measures(
         config: what to measure.
         run_paths: the runs' files, one per fold of `config.fold_indices`, in that order.
         data_path: the dataset's file.
-        path: the CSV file to write, whole or not at all, with the columns of `MEASURE_COLUMNS`; docs/measures.md lists
-            what they hold.
+        path: the CSV file to write (see `freeconv.storage.write_csv`), with the columns of `MEASURE_COLUMNS`;
+            docs/measures.md lists what they hold.
 
     Raises:
         FreeconvError: a file is missing, damaged or not the one asked for, or a run was trained on other data.
@@ -387,8 +387,7 @@ def make_measures(
         rows += _transformed_rows(config, model, images[chosen], labels[chosen])
         frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=fold))
     cell = config.model_dump(include={"dataset", "augmentation", "level", "network"}, mode="json")
-    table = pd.concat(frames).assign(**cell)[list(MEASURE_COLUMNS)]
-    write_text(path, table.to_csv(index=False, float_format="%.9g"))
+    write_csv(path, pd.concat(frames).assign(**cell)[list(MEASURE_COLUMNS)], config.dump())
 
 
 def _check_run(config: MeasureConfig, fold: int, run_path: str | Path, data_sha256: str) -> None:

@@ -178,7 +178,7 @@ def comparison_table(
         for level in levels
     ]
     # "1" alone in a CSV file's column, without "B.1", is read as a number
-    numbers = ", ".join(f"Table {name}".removesuffix(".0") for name in compared["table"].dropna().unique() if name)
+    numbers = ", ".join(f"Table {name}" for name in compared["table"].unique() if name)
     paper = (
         f", the paper's ({numbers}) and the difference, ours − paper"
         if beside

@@ -402,19 +402,31 @@ def load_params(path: str | Path) -> Params:
     """Read and check a parameter file, or parameters written out as one JSON object.
 
     Raises:
-        FreeconvError: the file is missing, is not YAML, or holds a wrong parameter.
+        FreeconvError: the file is missing, is not YAML, is a template, or holds a wrong parameter.
     """
     if str(path).startswith("{"):
         return check_params(json.loads(str(path)))
+    values = read_values(path)
+    return check_params({} if values is None else values, str(path))
+
+
+def read_values(path: str | Path) -> Any:
+    """Return what a parameter file holds, unchecked but for code.
+
+    Raises:
+        FreeconvError: the file is missing, is not YAML, or is a template, whose code Snakemake would run.
+    """
     path = Path(path)
     if not path.is_file():
         raise FreeconvError(f"{path}: expected a parameter file, received nothing: the file does not exist")
     try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = str(error).replace("\n", " ")
         raise FreeconvError(f"{path}: expected YAML, received something else ({problem})") from error
-    return check_params({} if values is None else values, str(path))
+    if isinstance(values, dict) and "__use_yte__" in values:
+        raise FreeconvError(f"{path}: expected parameters, received a template that can run code; remove __use_yte__")
+    return values
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from freeconv.configs import RunConfig, TrainConfig
 
-# Takes a run and what it has reached: the epochs done, the history's last row (empty before the first epoch), and
-# whether the run has finished, which early stopping may make it do before its last epoch.
+# Takes a run and what it has reached: the epochs done, the history's last row (empty where training begins or goes on
+# from a checkpoint), and whether the run has finished, which early stopping may make it do before its last epoch.
 Progress = Callable[[RunConfig, int, dict[str, float], bool], None]
 
 
@@ -51,6 +51,8 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
 
         def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
             done[run] = run.epochs if finished else epoch
+            if epoch and not row:
+                bars.reset(bar, completed=sum(done.values()))  # the time left must not count epochs done before
             bars.update(bar, description=run_label(run), completed=sum(done.values()), state=_state(row))
 
         yield show
@@ -62,12 +64,15 @@ def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
     total = sum(run.epochs for run in runs)
 
     done: dict[RunConfig, int] = {}
+    before: dict[RunConfig, int] = {}  # of these, those of a job that was killed
 
     def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
-        if epoch == 0:
-            return
         done[run] = run.epochs if finished else epoch
-        seconds = (time.perf_counter() - begin) / sum(done.values()) * (total - sum(done.values()))
+        if not row:
+            before[run] = done[run]
+            return
+        number = sum(done.values())
+        seconds = (time.perf_counter() - begin) / (number - sum(before.values())) * (total - number)
         left = timedelta(seconds=round(seconds))
         console.print(
             f"{run_label(run)}: epoch {epoch}/{run.epochs}, {_state(row)}, at most {left} left",

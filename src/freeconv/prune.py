@@ -14,6 +14,9 @@ from freeconv.params import Params
 def stale_files(params: Params, phases: list[str]) -> list[Path]:
     """Return the files in the phases' folders that the parameters do not ask for.
 
+    For the phase `train` these include all checkpoints once every run that the parameters ask for has its results: no
+    job is left that could go on from one. Before, all are kept, because which runs share a job is Snakemake's matter.
+
     Args:
         params: the study.
         phases: among `layout.FOLDERS`.
@@ -21,11 +24,15 @@ def stale_files(params: Params, phases: list[str]) -> list[Path]:
     wanted = {Path(path) for path in runs.all_files(params)}
     folders = [Path(folder) for phase in phases for folder in layout.FOLDERS[phase]]
     found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    if "train" in phases and all(Path(path).is_file() for path in runs.run_files(params)):
+        found += [path for path in sorted(Path(layout.CHECKPOINTS).glob("*")) if path.is_file()]
     return [path for path in found if path not in wanted and path.name != ".gitignore"]
 
 
 def prune(params: Params, phases: list[str]) -> list[Path]:
     """Delete the files that `stale_files` names, what Snakemake noted about them, and folders left empty.
+
+    The phases' own folders stay or are made: DVC records them also where a study puts nothing into one.
 
     Returns:
         The deleted files.
@@ -41,4 +48,7 @@ def prune(params: Params, phases: list[str]) -> list[Path]:
             if len(folder.parts) < 2 or any(folder.iterdir()):
                 break
             folder.rmdir()
+    for phase in phases:
+        for name in layout.FOLDERS[phase]:
+            Path(name).mkdir(parents=True, exist_ok=True)
     return stale

@@ -35,12 +35,14 @@ class Replicas(NamedTuple):
         weights: takes a layer's name and returns its weights as NumPy arrays, each with a leading replica axis.
         keep: takes positions in the stack and returns a stack of these replicas as they are, which goes on in place of
             this one.
+        state: returns what these replicas go on from, as `initial_state` gives it.
     """
 
     train: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
     evaluate: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
     weights: Callable[[str], list[np.ndarray]]
     keep: Callable[[Sequence[int]], "Replicas"]
+    state: Callable[[], State]
 
 
 def on_device(array: np.ndarray) -> Any:
@@ -136,10 +138,12 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
             return [_with_axis(held[position], number) for position in wanted]
 
         def keep(positions: Sequence[int]) -> Replicas:
-            held = train_program.value(state)
-            return replicas(keras.tree.map_structure(lambda array: _with_axis(array, number)[positions], held))
+            return replicas(keras.tree.map_structure(lambda array: array[positions], now()))
 
-        return Replicas(train, evaluate, weights, keep)
+        def now() -> State:
+            return keras.tree.map_structure(lambda array: _with_axis(array, number), train_program.value(state))
+
+        return Replicas(train, evaluate, weights, keep, now)
 
     return replicas
 

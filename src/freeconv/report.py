@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__, layout, runs
 from freeconv.captions import TITLES, Words, drawing_words, figure_words
+from freeconv.compare import as_csv, as_latex, as_markdown
 from freeconv.configs import METRICS
 from freeconv.errors import FreeconvError
 from freeconv.figures import read_table
@@ -36,7 +37,7 @@ from freeconv.page_tables import (
     verdict_counts,
 )
 from freeconv.params import Params
-from freeconv.storage import write_text
+from freeconv.storage import read_png, read_summed, write_text
 from freeconv.tables import distance_key
 
 AGGREGATES = {
@@ -44,6 +45,7 @@ AGGREGATES = {
     "final": "over folds, each fold at its last epoch",
     "best": "over folds, each fold at the epoch of its highest validation accuracy",
 }
+EXPORTS = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
 TABLES = ("claims", "compared", "distance", "problems", "runs", "search")
 OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
 RUN_NUMBERS = {"last_val_acc": "Last validation", "best_val_acc": "Best validation"}
@@ -104,7 +106,7 @@ class RunCell(NamedTuple):
 
 
 def make_report(params: Params, folder: str = layout.REPORTS) -> None:
-    """Write the report's pages, `layout.report_files(folder)`, from tables, figures and drawings.
+    """Write the report's pages, `layout.report_files(folder)`, and `runs.export_files`, from tables and pictures.
 
     The pages need no network. The first holds all it shows; the others show the pictures beside them. Numbers and
     pictures that are missing are shown as missing.
@@ -114,10 +116,13 @@ def make_report(params: Params, folder: str = layout.REPORTS) -> None:
         folder: where `make_tables`, `make_figures` and `make_drawings` put their files, and where the pages go.
 
     Raises:
-        FreeconvError: a table is missing.
+        FreeconvError: a table is missing, or a table or figure is not what was written.
     """
-    metrics = _read_metrics(f"{folder}/metrics.json")
+    metrics = _read_metrics(folder)
     tables = {name: read_table(folder, name) for name in TABLES}
+    for (dataset, augmentation), shown in tables["compared"].groupby(["dataset", "augmentation"], sort=False):
+        for suffix, export in EXPORTS.items():
+            write_text(layout.export_file(folder, str(dataset), str(augmentation), suffix), export(shown))
     study, problems = tables["runs"], tables["problems"]
     counts = run_counts(study)
     parts = [
@@ -356,7 +361,7 @@ def picture(path: str, folder: str, words: Words, inline: bool = True) -> Pictur
     if not file.is_file():
         return Picture("", *words, "")
     link = file.relative_to(folder).as_posix()
-    source = f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}" if inline else link
+    source = f"data:image/png;base64,{b64encode(read_png(file)).decode()}" if inline else link
     return Picture(source, *words, file.relative_to(folder).with_suffix(".svg").as_posix())
 
 
@@ -373,7 +378,7 @@ def _protocol(compared: pd.DataFrame) -> str:
     """Return how rows of `compare.compare` were run, in a sentence; empty where the paper has nothing beside them."""
     if compared["paper"].isna().all():
         return ""
-    differences = "; ".join(compared["protocol"].dropna().unique())
+    differences = "; ".join(compared["protocol"].unique())
     if not differences:
         return "Run under the paper's protocol."
     return f"Run under another protocol than the paper's: {differences}. Differences may come from that."
@@ -385,11 +390,12 @@ def _share_of_training(study: pd.DataFrame) -> str:
     return f"{100 * training / (training + other):.0f}" if training + other > 0 else MISSING
 
 
-def _read_metrics(path: str) -> Metrics:
-    """Read `metrics.json`."""
+def _read_metrics(folder: str) -> Metrics:
+    """Read and verify `metrics.json`."""
+    path = f"{folder}/metrics.json"
     if not Path(path).is_file():
         raise FreeconvError(f"{path}: expected medians, received nothing: run `freeconv tables` first")
-    return json.loads(Path(path).read_text())
+    return json.loads(read_summed(path, layout.sums_file(folder)))
 
 
 def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:

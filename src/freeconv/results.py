@@ -1,20 +1,18 @@
 """What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from freeconv import layout, runs
-from freeconv.configs import METRICS, MeasureConfig, RunConfig, check_config
+from freeconv.configs import METRICS, Config, RunConfig, check_config
 from freeconv.distance import TRACE_COLUMNS
 from freeconv.errors import FreeconvError
 from freeconv.measure import MEASURE_COLUMNS
 from freeconv.params import Params
-from freeconv.storage import read_h5
+from freeconv.storage import read_csv, read_h5
 
 # Accuracy on the held-out fold that a constant answer can reach: folds do not hold equally many images of each class.
 COLLAPSED = 1.25
@@ -130,7 +128,7 @@ def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
                 if path not in files:
                     config = runs.distance_config(params, dataset, "fcn", trained_as, level)
                     try:
-                        files[path] = _read_trace(path, config.dump())
+                        files[path] = _read_table(path, config)
                     except FreeconvError as error:
                         files[path] = None
                         problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
@@ -139,17 +137,6 @@ def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
                     frames.append(frame.assign(augmentation=augmentation))
     traces = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TRACE_COLUMNS))
     return traces, problems
-
-
-def _read_trace(path: str, expected: dict[str, Any]) -> pd.DataFrame:
-    """Read one file of traces and check that it holds what a distance configuration asks for."""
-    frame = _read_csv(path, TRACE_COLUMNS)
-    columns = {"fold_indices": "fold", "radii": "radius", "measures": "measure"}
-    found = {key: frame[columns.get(key, key)].unique().tolist() for key in expected}
-    # a key that has one value in the configuration must have one value in the whole file
-    stored = {key: found[key][0] if key not in columns and len(found[key]) == 1 else found[key] for key in expected}
-    check_config(path, stored, expected)
-    return frame
 
 
 def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
@@ -162,34 +149,15 @@ def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
     frames, problems = [], []
     for path, config in zip(runs.measure_files(params), runs.measure_configs(params), strict=True):
         try:
-            frames.append(_read_measures(path, config))
+            frames.append(_read_table(path, config))
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
     measures = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASURE_COLUMNS))
     return measures, problems
 
 
-def _read_measures(path: str, config: MeasureConfig) -> pd.DataFrame:
-    """Read one file of measures and check that it is about the runs asked for."""
-    frame = _read_csv(path, MEASURE_COLUMNS)
-    found = {key: frame[key].unique().tolist() for key in ("dataset", "network", "augmentation", "level", "fold")}
-    asked = {key: [getattr(config, key)] for key in found if key != "fold"} | {"fold": config.fold_indices}
-    check_config(path, found, asked)
-    return frame
-
-
-def _read_csv(path: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV file that must have these columns."""
-    if not Path(path).is_file():
-        raise FreeconvError(f"{path}: expected a CSV file, received nothing: the file does not exist")
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        problem = str(error).replace("\n", " ")
-        raise FreeconvError(f"{path}: expected CSV, received something else ({problem}); remove it") from error
-    if tuple(frame.columns) != tuple(columns):
-        raise FreeconvError(
-            f"{path}: expected the columns {','.join(columns)}, received {','.join(map(str, frame.columns))}; "
-            "remove the file and run again"
-        )
+def _read_table(path: str, config: Config) -> pd.DataFrame:
+    """Read one file of traces or measures and check that it was made from a configuration."""
+    frame, stored = read_csv(path)
+    check_config(path, stored, config.dump())
     return frame

@@ -242,6 +242,12 @@ def sample_shard_files(params: Params) -> list[str]:
     ]
 
 
+def position_files(params: Params) -> list[str]:
+    """Return the paths of the runs from which figures learn how many positions layers have: a free one per dataset."""
+    free = {run.dataset: run for run in reversed(list(runs(params))) if run.network == "fcn"}
+    return [layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in free.values()]
+
+
 def run_files(params: Params) -> list[str]:
     """Return the paths of all runs' results."""
     return [layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in runs(params)]

@@ -1,6 +1,7 @@
 """How long training takes on this machine: by runs that are stored, or by steps that are timed."""
 
 import csv
+import json
 import statistics
 import time
 from collections import Counter
@@ -8,13 +9,14 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import h5py
 import numpy as np
 from pydantic import ValidationError
 
 from freeconv import layout
 from freeconv.architectures import Shape
 from freeconv.configs import METRICS, Precision, RunConfig, TrainSettings
+from freeconv.errors import FreeconvError
+from freeconv.storage import describe_h5
 from freeconv.variants import Kind
 
 EVALUATION_SETS = len(METRICS) - 1  # all accuracies but that on the training images are of the held-out fold
@@ -104,9 +106,9 @@ def held_out_images(images: int, folds: int, fold: int) -> int:
 def description(path: str | Path, array: str) -> tuple[tuple[int, ...], np.dtype, dict[str, Any]] | None:
     """Return shape and dtype of an array in an HDF5 file and the file's attributes; None if they cannot be read."""
     try:
-        with h5py.File(path) as file:
-            return file[array].shape, file[array].dtype, dict(file.attrs)
-    except (OSError, KeyError):
+        arrays, attributes = describe_h5(path)
+        return arrays[array].shape, np.dtype(arrays[array].dtype), attributes
+    except (FreeconvError, KeyError):
         return None
 
 
@@ -130,7 +132,7 @@ def stored_runs() -> list[StoredRun]:
             continue
         (epochs,), _, attributes = described
         try:
-            run = RunConfig.model_validate_json(attributes["config"])
+            run = RunConfig.model_validate_json(json.dumps(attributes["config"]))
             seconds, device, sha256 = (attributes[key] for key in ("seconds", "device", "data_sha256"))
         except (KeyError, ValidationError):
             continue

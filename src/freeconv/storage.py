@@ -1,11 +1,14 @@
-"""HDF5 files that are whole or absent: atomic writes, verified reads."""
+"""Stored files that are whole or absent, and verified when they are read: HDF5, CSV and text."""
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -13,7 +16,25 @@ import numpy as np
 from freeconv.configs import Compression
 from freeconv.errors import FreeconvError
 
+if TYPE_CHECKING:  # training needs no pandas
+    import pandas as pd
+
 CHUNK_ROWS = 256
+# HDF5's format of 2015 has checksums in all its own structures; the default one, of 1998, has none.
+FORMAT = ("v110", "v110")
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+AGAIN = "remove the file and run again"
+# What h5py and json raise for bytes that are not what they should be.
+DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
+class Array(NamedTuple):
+    """What a file says of an array that it holds: NumPy's name of the type, shape, SHA-256 of the values."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: str
 
 
 def _filters(compression: Compression) -> dict[str, Any]:
@@ -21,20 +42,23 @@ def _filters(compression: Compression) -> dict[str, Any]:
     if compression == "zstd":
         import hdf5plugin  # 46 MB: only where a file uses it, so that a bare GPU host can do without
 
-        return dict(hdf5plugin.Zstd(clevel=1))
+        # the checksum is over compressed bytes: what is damaged never reaches the library that decompresses
+        return {**hdf5plugin.Zstd(clevel=1), "fletcher32": True}
     if compression == "gzip":
-        return {"compression": "gzip", "compression_opts": 4}
+        return {"compression": "gzip", "compression_opts": 4, "fletcher32": True}
     return {}
 
 
-def content_sha256(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 of named arrays: names, dtypes, shapes and values, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
-        digest.update(array.data if array.size else b"")
-    return digest.hexdigest()
+def _described(array: np.ndarray) -> Array:
+    """Return what a file says of an array."""
+    values = np.ascontiguousarray(array)
+    digest = hashlib.sha256(values.data if values.size else b"")
+    return Array(array.dtype.str, array.shape, digest.hexdigest())
+
+
+def _json_sha256(value: Any) -> str:
+    """Return the SHA-256 of a value as JSON, keys in order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write_h5(
@@ -52,16 +76,21 @@ def write_h5(
         path: the file to write; missing folders are made.
         arrays: name to array; a name may hold slashes (`"history/val_acc"`). Compressed arrays with more
             than one axis are stored in chunks of 256 along the first.
-        attributes: name to value; dicts and lists are stored as JSON text. `compression` and `content_sha256`
-            are added.
+        attributes: name to value: text, number, or a dict or list, stored as JSON text. Added are `compression`;
+            `arrays`, type, shape and SHA-256 of each array as JSON; `content_sha256`, a function of these alone; and
+            last `attributes_sha256`, of all other attributes.
         compression: `"zstd"` (needs hdf5plugin), `"gzip"` or `"none"`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    digest = content_sha256(arrays)
-    try:
-        with h5py.File(temporary, "w") as file:
+    described = {name: _described(array) for name, array in arrays.items()}
+    stored = {
+        **{name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in attributes.items()},
+        "compression": compression,
+        "arrays": json.dumps(described),
+        "content_sha256": _json_sha256(described),
+    }
+    with _temporary(path) as temporary:
+        with h5py.File(temporary, "w", libver=FORMAT) as file:
             for name, array in arrays.items():
                 large = array.ndim > 1 and array.size > 0 and compression != "none"
                 file.create_dataset(
@@ -70,78 +99,283 @@ def write_h5(
                     chunks=(min(CHUNK_ROWS, len(array)), *array.shape[1:]) if large else None,
                     **(_filters(compression) if large else {}),
                 )
-            for name, value in attributes.items():
-                file.attrs[name] = json.dumps(value) if isinstance(value, dict | list) else value
-            file.attrs["compression"] = compression
-            file.attrs["content_sha256"] = digest
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+            for name, value in stored.items():
+                _write_attribute(file, name, value)
+            read_back = {name: _value(value) for name, value in file.attrs.items()}
+            _write_attribute(file, "attributes_sha256", _json_sha256(read_back))
+        _flush(temporary)
         read_h5(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _write_attribute(file: h5py.File, name: str, value: Any) -> None:
+    """Write an attribute; text of a fixed length, because text of any length would lie where HDF5 has no checksum."""
+    if isinstance(value, str):
+        encoded = value.encode()
+        file.attrs.create(name, np.array(encoded), dtype=h5py.string_dtype(length=max(len(encoded), 1)))
+    else:
+        file.attrs[name] = value
+
+
+def _value(stored: Any) -> Any:
+    """Return an attribute's value as Python has it: text, number, list."""
+    if isinstance(stored, bytes):
+        return stored.decode()
+    return stored.tolist() if isinstance(stored, np.generic | np.ndarray) else stored
 
 
 def read_h5(path: str | Path, names: Iterable[str] | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read and verify a file written by `write_h5`.
+    """Read a file written by `write_h5` and verify what is read.
 
     Args:
         path: the file.
-        names: the arrays wanted; all, and only then checked against `content_sha256`, if None.
+        names: the arrays wanted; all if None. Only these are read and verified; the attributes always are.
 
     Returns:
         Arrays by name, and attributes by name with JSON texts parsed.
 
     Raises:
-        FreeconvError: the file is missing, is no HDF5 file, is cut off, lacks an array, or its content is not what
-            was written.
+        FreeconvError: the file is missing, is no HDF5 file or none of `write_h5`, is cut off, lacks an array, has links
+            or data outside itself, or holds anything but what was written.
     """
     path = Path(path)
+    with _opened(path) as file:
+        described, attributes = _read_header(path, file)
+        wanted = list(described if names is None else names)
+        for name in wanted:
+            if name not in described:
+                raise FreeconvError(f"{path}: expected the array {name}, received a file without it; {AGAIN}")
+        _check_layout(path, file, described, wanted)
+        _filters(attributes.get("compression", "none"))  # registers the filter that reading needs
+        arrays = {}
+        for name in wanted:
+            arrays[name] = file[name][()]
+            received = _described(arrays[name])
+            if received != described[name]:
+                raise FreeconvError(
+                    f"{path}: expected {name} with SHA-256 {described[name].sha256}, received {received.sha256}: the "
+                    f"file was changed or damaged; {AGAIN}"
+                )
+    return arrays, attributes
+
+
+def describe_h5(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return what a file written by `write_h5` says of its arrays, without reading them, and its attributes.
+
+    Raises:
+        FreeconvError: as `read_h5` does, but for what only the arrays tell.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        return _read_header(path, file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; whatever goes wrong with its bytes is told in one line."""
     if not path.is_file():
         raise FreeconvError(f"{path}: expected an HDF5 file, received nothing: the file does not exist")
-    arrays: dict[str, np.ndarray] = {}
     try:
         with h5py.File(path, "r") as file:
-            attributes = {name: _parsed(value) for name, value in file.attrs.items()}
-            _filters(attributes.get("compression", "none"))  # registers the filter that reading needs
-            if names is None:
-                file.visititems(
-                    lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-                )
-            else:
-                for name in names:
-                    if name not in file:
-                        raise FreeconvError(
-                            f"{path}: expected the array {name}, received a file without it; remove the file and run "
-                            "again"
-                        )
-                    arrays[name] = file[name][()]
-    except (OSError, RuntimeError) as error:
+            yield file
+    except PermissionError as error:
         raise FreeconvError(
-            f"{path}: expected an HDF5 file, received a damaged or foreign one ({error}); remove it and run again"
+            f"{path}: expected a file that can be read, received {error.strerror}; change its owner or permissions"
         ) from error
-    if names is None and attributes.get("content_sha256") != content_sha256(arrays):
+    except DAMAGE as error:
+        problem = " ".join(str(error).split()) or type(error).__name__
         raise FreeconvError(
-            f"{path}: expected content with SHA-256 {attributes.get('content_sha256')}, "
-            f"received {content_sha256(arrays)}; remove the file and run again"
+            f"{path}: expected an HDF5 file, received a damaged or foreign one ({problem}); {AGAIN}"
+        ) from error
+
+
+def _read_header(path: Path, file: h5py.File) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return what a file says of its arrays, and its other attributes with JSON parsed, verified."""
+    stored = {name: _value(value) for name, value in file.attrs.items()}
+    expected = stored.pop("attributes_sha256", None)
+    if expected is None:
+        raise FreeconvError(
+            f"{path}: expected a file with SHA-256 of its attributes, received one without, which this version did not "
+            f"write; {AGAIN}"
         )
-    return arrays, attributes
+    received = _json_sha256(stored)
+    if received != expected:
+        raise FreeconvError(
+            f"{path}: expected attributes with SHA-256 {expected}, received {received}: the file was changed or "
+            f"damaged; {AGAIN}"
+        )
+    attributes = {name: _parsed(value) for name, value in stored.items()}
+    described = {
+        name: Array(dtype, tuple(shape), sha256) for name, (dtype, shape, sha256) in attributes.pop("arrays").items()
+    }
+    return described, attributes
 
 
 def _parsed(value: Any) -> Any:
     """Return an attribute's value, JSON objects and lists parsed."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        return json.loads(value)
-    return value.item() if isinstance(value, np.generic) else value
+    return json.loads(value) if isinstance(value, str) and value[:1] in ("{", "[") else value
+
+
+def _check_layout(path: Path, file: h5py.File, described: Mapping[str, Array], wanted: Iterable[str]) -> None:
+    """Refuse a file whose links or data lead out of it, or that holds other arrays than it says.
+
+    Nothing is read of any array, and no link is followed before its kind is known.
+    """
+    groups = {str(parent) for name in described for parent in Path(name).parents} - {"."}
+    links: dict[str, int] = {}
+    # what the function returns would end the visit
+    file.id.links.visit(lambda name, link: links.update({name.decode(): link.type}), info=True)
+    if leading := [name for name, kind in links.items() if kind != h5py.h5l.TYPE_HARD]:
+        raise FreeconvError(
+            f"{path}: expected data in the file itself, received the link {leading[0]}; remove the file: it may name "
+            "others of this machine"
+        )
+    if links.keys() != groups | described.keys():
+        unlike = sorted(links.keys() ^ (groups | described.keys()))
+        raise FreeconvError(
+            f"{path}: expected the arrays that its attributes name, received others, as {unlike[0]}; {AGAIN}"
+        )
+    for name in wanted:
+        dataset = file[name]
+        if dataset.is_virtual or dataset.external:
+            raise FreeconvError(
+                f"{path}: expected data in the file itself, received {name} stored in another file; remove the file: "
+                "it may name others of this machine"
+            )
+        if (dataset.dtype.str, dataset.shape) != described[name][:2]:
+            raise FreeconvError(
+                f"{path}: expected {name} of type and shape {described[name][:2]}, received "
+                f"{(dataset.dtype.str, dataset.shape)}; {AGAIN}"
+            )
+
+
+def write_csv(path: str | Path, frame: "pd.DataFrame", config: Mapping[str, Any]) -> None:
+    """Write a table with the configuration that it was made from, whole or not at all.
+
+    Args:
+        path: the file to write. Its first line is `# ` and a JSON object of `config` and the SHA-256 of that and of
+            the lines below; these are the table as CSV, numbers with 9 significant digits.
+        frame: the table; its index is left out.
+        config: what decides the content.
+    """
+    text = frame.to_csv(index=False, float_format="%.9g")
+    head = {"config": dict(config)}
+    write_text(path, f"# {json.dumps({**head, 'sha256': _csv_sha256(head, text.encode())})}\n{text}")
+
+
+def read_csv(path: str | Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
+    """Read and verify a table written by `write_csv`.
+
+    Returns:
+        The table and its configuration.
+
+    Raises:
+        FreeconvError: the file is missing, is none of `write_csv`, or is not what was written.
+    """
+    import pandas as pd
+
+    content = _read_bytes(Path(path))
+    line, _, text = content.partition(b"\n")
+    try:
+        head = json.loads(line.removeprefix(b"# ")) if line.startswith(b"# ") else {}
+        expected = head.pop("sha256")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FreeconvError(
+            f"{path}: expected a first line with configuration and SHA-256, received another one; {AGAIN}"
+        ) from error
+    received = _csv_sha256(head, text)
+    if received != expected:
+        raise FreeconvError(
+            f"{path}: expected content with SHA-256 {expected}, received {received}: the file was changed or damaged; "
+            f"{AGAIN}"
+        )
+    return pd.read_csv(io.BytesIO(text)), head["config"]
+
+
+def _csv_sha256(head: Mapping[str, Any], text: bytes) -> str:
+    """Return the SHA-256 of what a CSV file's first line says and of the lines below."""
+    return hashlib.sha256(json.dumps(head, sort_keys=True).encode() + b"\n" + text).hexdigest()
+
+
+def write_sums(paths: Iterable[str | Path], path: str | Path) -> None:
+    """Write the SHA-256 of files, as `sha256sum -c` reads it in the folder of `path`."""
+    folder = Path(path).parent
+    lines = [
+        f"{hashlib.sha256(Path(name).read_bytes()).hexdigest()}  {os.path.relpath(name, folder)}\n" for name in paths
+    ]
+    write_text(path, "".join(lines))
+
+
+def read_summed(path: str | Path, sums: str | Path) -> bytes:
+    """Return the content of a file that `write_sums` named in `sums`.
+
+    Raises:
+        FreeconvError: one of the two is missing, or the file is not what it was.
+    """
+    content = _read_bytes(Path(path))
+    lines = _read_bytes(Path(sums)).decode(errors="replace").splitlines()
+    name = os.path.relpath(path, Path(sums).parent)
+    expected = {other: sha256 for sha256, _, other in (line.partition("  ") for line in lines)}.get(name)
+    if expected is None:
+        raise FreeconvError(f"{path}: expected its SHA-256 in {sums}, received none; remove both and run again")
+    received = hashlib.sha256(content).hexdigest()
+    if received != expected:
+        raise FreeconvError(
+            f"{path}: expected content with SHA-256 {expected}, as in {sums}, received {received}: one of the two was "
+            "changed or damaged; remove both and run again"
+        )
+    return content
+
+
+def read_png(path: str | Path) -> bytes:
+    """Return the content of a PNG file, verified by the checksums that PNG has.
+
+    Raises:
+        FreeconvError: the file is missing, is no PNG file, or is damaged.
+    """
+    content = _read_bytes(Path(path))
+    start, kind = len(PNG_SIGNATURE), b""
+    while content.startswith(PNG_SIGNATURE) and len(content) >= start + 12 and kind != b"IEND":
+        kind, end = content[start + 4 : start + 8], start + 8 + int.from_bytes(content[start : start + 4])
+        if zlib.crc32(content[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
+            break
+        start = end + 4
+    if kind != b"IEND" or start != len(content):
+        raise FreeconvError(f"{path}: expected a PNG file, received a damaged or foreign one; {AGAIN}")
+    return content
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return a file's content."""
+    if not path.is_file():
+        raise FreeconvError(f"{path}: expected a file, received nothing: the file does not exist")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FreeconvError(
+            f"{path}: expected a file that can be read, received {error.strerror}; change its owner or permissions"
+        ) from error
 
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all: under a temporary name, then renamed. Missing folders are made."""
-    path = Path(path)
+    with _temporary(Path(path)) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        _flush(temporary)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Yield a fixed temporary name beside `path`; afterwards the file of that name becomes `path`, or none is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have a file's content on disk, so that a machine that loses power does not rename an empty one."""
+    with path.open("rb") as written:
+        os.fsync(written.fileno())

@@ -10,13 +10,13 @@ from scipy import stats
 
 from freeconv import layout, runs
 from freeconv.claims import judge, load_claims
-from freeconv.compare import CONFIDENCE, as_csv, as_latex, as_markdown, compare
+from freeconv.compare import CONFIDENCE, compare
 from freeconv.configs import METRICS, Augmentation
 from freeconv.distance import distance_key
 from freeconv.errors import FreeconvError
 from freeconv.params import Aggregate, Params
 from freeconv.results import Problem, Run, read_measures, read_runs, read_traces
-from freeconv.storage import write_text
+from freeconv.storage import write_sums, write_text
 from freeconv.variants import Kind, parse_variant
 
 PLOTTED_METRICS = ("val_acc", "translate_acc")
@@ -262,7 +262,7 @@ def distance_plot(last: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_tables(params: Params, folder: str = layout.REPORTS) -> list[Problem]:
-    """Write all tables of a study: the files of `layout.table_files` and of `runs.export_files`.
+    """Write all tables of a study, the files of `layout.table_files`.
 
     Numbers have 6 significant digits; rows follow the order of the parameters. What is missing or cannot be used is
     left out and named in `tables/problems.csv`.
@@ -286,7 +286,8 @@ def make_tables(params: Params, folder: str = layout.REPORTS) -> list[Problem]:
     by_cell = runs_by_cell(params, study)
     medians, values = accuracy(params, by_cell), run_values(params, by_cell)
     kinds = get_args(Kind)  # the paper has no medians of variants
-    compared = compare(params, medians[medians["network"].isin(kinds)], values[values["network"].isin(kinds)])
+    images = {run.config.dataset: run.attributes["images"] for run in study}
+    compared = compare(params, medians[medians["network"].isin(kinds)], values[values["network"].isin(kinds)], images)
     last = last_distance(traces)
     frames = {
         "tables/accuracy": medians,
@@ -303,8 +304,8 @@ def make_tables(params: Params, folder: str = layout.REPORTS) -> list[Problem]:
     }
     for name, frame in frames.items():
         write_text(f"{folder}/{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
-    for (dataset, augmentation), shown in compared.groupby(["dataset", "augmentation"], sort=False):
-        for suffix, export in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
-            write_text(layout.export_file(folder, str(dataset), str(augmentation), suffix), export(shown))
     write_text(f"{folder}/metrics.json", json.dumps(metrics(medians, last), indent=2, sort_keys=True) + "\n")
+    # last: with it the tables are complete
+    summed = [f"{folder}/{name}.csv" for name in frames if name.startswith("tables/")]
+    write_sums([*summed, f"{folder}/metrics.json"], layout.sums_file(folder))
     return problems

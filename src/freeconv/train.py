@@ -3,26 +3,36 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from freeconv.configs import METRICS, RunConfig, Stack, TrainConfig
+from freeconv.checkpoint import (
+    SPLIT,
+    Checkpoint,
+    Result,
+    checkpoint_identity,
+    checkpoint_key,
+    checkpoint_writer,
+    delete_checkpoint,
+    read_checkpoint,
+    result_arrays,
+    write_checkpoint,
+)
+from freeconv.configs import RunConfig, Stack, TrainConfig
 from freeconv.environment import environment, has_gpu
 from freeconv.errors import FreeconvError
 from freeconv.evaluate import evaluation_sets
 from freeconv.networks import build_network
 from freeconv.precision import use_precision
-from freeconv.progress import Progress
-from freeconv.replicas import Replicas, compile_replicas, initial_state, on_device
+from freeconv.progress import Progress, run_label
+from freeconv.replicas import Replicas, State, compile_replicas, initial_state, on_device
 from freeconv.shard import read_shard
 from freeconv.storage import read_h5, write_h5
 from freeconv.streams import random_stream, stream_seed
-
-HISTORY = ("train_loss", "val_loss", *METRICS)
 
 
 class Dataset(NamedTuple):
@@ -39,50 +49,6 @@ class Dataset(NamedTuple):
     labels: np.ndarray
     classes: int
     sha256: str
-
-
-@dataclass
-class Result:
-    """What a run has learned so far.
-
-    Attributes:
-        run: its configuration.
-        history: name (see `HISTORY`) to one value per epoch.
-        kernels: epochs done to the recorded layers' kernels then, layer to (positions, kh · kw · channels, filters)
-            float32; a convolution has one position.
-        network: the trained network's weights, `<layer>/<variable>` to float32.
-        seconds: wall time; of runs trained side by side, an equal share.
-        best_epoch: the epoch, counted from 1, of the best accuracy on the clean held-out fold.
-    """
-
-    run: RunConfig
-    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in HISTORY})
-    kernels: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
-    network: dict[str, np.ndarray] = field(default_factory=dict)
-    seconds: float = 0.0
-    best_epoch: int = 0
-
-    @property
-    def epochs(self) -> int:
-        """Epochs done."""
-        return len(self.history["val_acc"])
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is nothing left to learn.
-
-        Early stopping is as in the authors' program: after `patience` epochs without a better accuracy on the clean
-        held-out fold; the last weights are kept, not the best.
-        """
-        return self.epochs == self.run.epochs or self.epochs - self.best_epoch >= self.run.patience
-
-    def add(self, row: dict[str, float], seconds: float) -> None:
-        """Add an epoch."""
-        if row["val_acc"] > max(self.history["val_acc"], default=-1.0):
-            self.best_epoch = self.epochs + 1
-        for name in HISTORY:
-            self.history[name].append(row[name])
-        self.seconds += seconds
 
 
 def read_dataset(path: str | Path) -> Dataset:
@@ -124,38 +90,51 @@ def epoch_batches(run: RunConfig, images: int, epoch: int) -> np.ndarray:
 
 
 def train_stack(
-    stack: Sequence[RunConfig],
-    replicas: Replicas,
+    start: Checkpoint,
+    make_replicas: Callable[[State], Replicas],
     weights: Mapping[str, Sequence[str]],
     recorded: Sequence[str],
     dataset: Dataset,
     shards: Callable[[int], Any],
     progress: Progress,
+    save: Callable[[Callable[[], Checkpoint]], None],
 ) -> list[Result]:
     """Train runs side by side, each on all folds but one, evaluating each on its held-out fold after every epoch.
 
     Each run is what it would be alone. One that has stopped is carried along, its numbers unused, until at most half of
-    the stack is still learning; then the stack is halved.
+    the stack is still learning; then the stack is halved. Training that goes on from a checkpoint gives what it would
+    have given in one go.
 
     Args:
-        stack: the runs, alike but for level and fold.
-        replicas: their untrained networks.
+        start: where training stands; the results are added to, the state is emptied once it is on the device. The runs
+            are alike but for level and fold.
+        make_replicas: makes a stack of networks from their state.
         weights: the networks' layers by name, each with the names of its weights.
         recorded: names of the layers whose kernels are kept over the epochs.
         dataset: the un-augmented dataset.
         shards: takes a copy's index and returns the images of that copy on the device: of every level in the stack,
             one level behind the other, in the order of `stack_levels`.
         progress: told of each epoch of each run.
+        save: called after every epoch but the last, with a function that returns where training stands.
+
+    Returns:
+        The results of all runs, finished.
     """
+    results, members = start.results, start.members
+    stack = [result.run for result in results]
+    for result in results:
+        progress(result.run, result.epochs, {}, result.finished)
+    if not members:
+        return results
+    replicas = make_replicas(start.state)
+    start.state.clear()
     levels = stack_levels(stack)
     labels = on_device(np.tile(dataset.labels.astype("int32"), len(levels)))
     sets, set_labels, set_rows = _evaluation_arrays(stack, dataset)
-    results = [Result(run) for run in stack]
-    for result, kernels in zip(results, _kernels(replicas, recorded), strict=True):
-        result.kernels[0] = kernels
-        progress(result.run, 0, {}, False)
-    members = list(range(len(stack)))
-    for epoch in range(stack[0].epochs):
+    if not results[0].kernels:
+        for result, kernels in zip(results, _kernels(replicas, recorded), strict=True):
+            result.kernels[0] = kernels
+    for epoch in range(max(result.epochs for result in results), stack[0].epochs):
         begin = time.perf_counter()
         batches = [
             epoch_batches(stack[member], len(dataset.images), epoch)
@@ -200,7 +179,13 @@ def train_stack(
             break
         if len(learning) <= len(members) // 2:
             replicas, members = replicas.keep(learning), [members[position] for position in learning]
+        save(partial(_standing, results, members, replicas))
     return results
+
+
+def _standing(results: list[Result], members: list[int], replicas: Replicas) -> Checkpoint:
+    """Return where the training of a stack stands."""
+    return Checkpoint(results, members, replicas.state())
 
 
 def stack_levels(stack: Sequence[RunConfig]) -> list[float]:
@@ -248,28 +233,41 @@ def _name(run: RunConfig) -> tuple[str | float | int, ...]:
     return (run.dataset, run.variant.kind, run.augmentation, run.level, run.fold)
 
 
+def _weights_seed(run: RunConfig) -> int:
+    """Return the seed of a network's first weights."""
+    return stream_seed(run.seed, "weights", *_name(run))
+
+
 def train(
     config: TrainConfig,
     data_path: str | Path,
     shard_path: Callable[[RunConfig, int], str | Path],
     run_path: Callable[[RunConfig], str | Path],
+    checkpoint_path: Callable[[str], str | Path],
     progress: Progress,
     stack: Stack = "auto",
     begin: float | None = None,
+    checkpoint_minutes: float = 3.0,
 ) -> None:
     """Train all runs of a job with one compiled program and write each one's results file.
 
     A stack that does not fit the device's memory is split, which is told in one line on standard output.
+
+    A job that was killed goes on from its checkpoints when it is started again, which is told likewise: each stack
+    from its own, those that had finished without training. They are deleted when all results are written.
 
     Args:
         config: the job.
         data_path: the dataset's file.
         shard_path: takes a run and a copy's index, returns the shard's file.
         run_path: takes a run, returns its results file.
+        checkpoint_path: takes the key of a stack (see `freeconv.checkpoint.checkpoint_key`), returns the file of its
+            checkpoint.
         progress: told of each epoch of each run.
         stack: whether runs are trained side by side (`"on"`) or one after another (`"off"`). `"auto"` stacks on a GPU,
             which one small network cannot fill; on a processor it gains nothing.
         begin: when the job began, by `time.perf_counter`; now if None.
+        checkpoint_minutes: from one checkpoint to the next, at least; 0 writes one after every epoch.
 
     Raises:
         FreeconvError: a file is missing, broken or from other parameters, a batch is larger than the training folds, or
@@ -317,57 +315,88 @@ def train(
             for name, layer in recorded.items()
         },
         "classes": dataset.classes,
+        "images": len(dataset.images),
         "data_sha256": dataset.sha256,
         **environment(),
     }
+
+    def untrained(stack: Sequence[RunConfig]) -> Checkpoint:
+        state = initial_state([network(_weights_seed(run)) for run in stack])
+        return Checkpoint([Result(run) for run in stack], list(range(len(stack))), state)
+
     waiting = stacks(list(config.runs()), len(dataset.images), stacked)
+    checkpoints = []
     accounted = 0.0  # seconds since `begin` that are some run's
     with ThreadPoolExecutor(max_workers=1) as reader:
         while waiting:
             group = waiting.pop(0)
-            seeds = {run: stream_seed(run.seed, "weights", *_name(run)) for run in group}
+            identity = checkpoint_identity(group, stacked, dataset.sha256, environment())
+            checkpoint = checkpoint_path(checkpoint_key(identity))
+            checkpoints.append(checkpoint)
+            found = read_checkpoint(checkpoint, identity)
+            if found == SPLIT:
+                waiting[:0] = halves(group)
+                continue
+            if found:
+                print(f"{_resumed(found.results)} from {checkpoint}", flush=True)
             try:
-                replicas = make_replicas(initial_state([network(seed) for seed in seeds.values()]))
+                start = found or untrained(group)
+                before = sum(result.seconds for result in start.results)
                 shards = shard_reader(group, dataset, shard_path, reader)
-                results = train_stack(group, replicas, weights, list(recorded), dataset, shards, progress)
+                save = checkpoint_writer(checkpoint, identity, checkpoint_minutes)
+                results = train_stack(start, make_replicas, weights, list(recorded), dataset, shards, progress, save)
             except Exception as error:
                 if len(group) == 1 or not is_out_of_memory(error):
                     raise
-                half = (len(group) + 1) // 2
+                # From now on the halves count: a job started again must not try the whole stack once more.
+                delete_checkpoint(checkpoint)
+                write_checkpoint(checkpoint, identity, SPLIT)
+                waiting[:0] = halves(group)
                 print(
-                    f"a stack of {len(group)} runs does not fit the device's memory: split into {half} and "
-                    f"{len(group) - half}",
+                    f"a stack of {len(group)} runs does not fit the device's memory: split into {len(waiting[0])} and "
+                    f"{len(waiting[1])}",
                     flush=True,
                 )
-                waiting[:0] = [group[:half], group[half:]]
                 continue
-            accounted += sum(result.seconds for result in results)
-            overhead = (time.perf_counter() - begin - accounted) / len(results)
-            accounted += overhead * len(results)
+            if found is None or found.members:
+                accounted += sum(result.seconds for result in results) - before
+                overhead = (time.perf_counter() - begin - accounted) / len(results)
+                accounted += overhead * len(results)
+                for result in results:
+                    result.overhead_seconds = overhead
+                write_checkpoint(checkpoint, identity, Checkpoint(results, [], {}))
             for result in results:
-                seed = {"weights_seed": seeds[result.run], "stack": len(group), "overhead_seconds": overhead}
+                seed = {"weights_seed": _weights_seed(result.run), "stack": len(group)}
                 write_run(run_path(result.run), result, {**seed, **about})
+    for checkpoint in checkpoints:
+        delete_checkpoint(checkpoint)
+
+
+def _resumed(results: Sequence[Result]) -> str:
+    """Return in words where training goes on."""
+    others = f" and {len(results) - 1} others" if len(results) > 1 else ""
+    where = (
+        "had finished, taken"
+        if all(result.finished for result in results)
+        else f"resumed at epoch {max(result.epochs for result in results)} of {results[0].run.epochs}"
+    )
+    return f"{run_label(results[0].run)}{others}: {where}"
 
 
 def write_run(path: str | Path, result: Result, about: dict[str, Any]) -> None:
     """Write a run's results file.
 
     Args:
-        path: the HDF5 file to write: `history/<name>` (epochs,) float32, `kernels/<layer>` (snapshots, positions,
-            kh · kw · channels, filters) float32, `kernel_epochs` (snapshots,) int64 and the trained network,
-            `network/<layer>/<variable>` float32; as attributes the configuration, `seconds` of training and `about`.
+        path: the HDF5 file to write: the arrays of `freeconv.checkpoint.result_arrays`; as attributes the
+            configuration, `seconds`, `overhead_seconds` and `about`.
         result: the run.
         about: further attributes: `grids`, the rows and columns of positions of each layer of `kernels`, `classes`,
-            `weights_seed`, `stack` (how many runs were trained side by side), `overhead_seconds` (the run's share of
-            what its job did besides training), `data_sha256`, `versions`, `backend`, `device`.
+            `images` (their number in the dataset), `weights_seed`, `stack` (how many runs were trained side by side),
+            `data_sha256`, `versions`, `backend`, `device`.
     """
-    arrays = {f"history/{name}": np.array(values, "float32") for name, values in result.history.items()}
-    for layer in result.kernels[0]:
-        arrays[f"kernels/{layer}"] = np.stack([kernels[layer] for kernels in result.kernels.values()])
-    arrays |= {f"network/{name}": array for name, array in result.network.items()}
-    arrays["kernel_epochs"] = np.array(list(result.kernels), "int64")
     # Trained weights look like noise: compression would take time and save nothing.
-    write_h5(path, arrays, {"config": result.run.dump(), "seconds": result.seconds, **about}, compression="none")
+    times = {"seconds": result.seconds, "overhead_seconds": result.overhead_seconds}
+    write_h5(path, result_arrays(result), {"config": result.run.dump(), **times, **about}, compression="none")
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -389,6 +418,12 @@ def stacks(runs: Sequence[RunConfig], images: int, stacked: bool) -> list[list[R
     for run in runs:
         groups.setdefault(len(fold_index(images, run.folds, run.fold)[0]) // run.batch, []).append(run)
     return list(groups.values())
+
+
+def halves(stack: list[RunConfig]) -> list[list[RunConfig]]:
+    """Return a stack of at least two runs as two, the first the larger if they differ."""
+    half = (len(stack) + 1) // 2
+    return [stack[:half], stack[half:]]
 
 
 def shard_reader(

@@ -42,14 +42,19 @@ def write_params(folder: Path, **changes) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
-def run(*command: str, cwd: Path) -> subprocess.CompletedProcess:
-    """Run a command in a project with this environment's programs on the path; its output is one text."""
+def project_environment() -> dict[str, str]:
+    """Return the environment of commands in a project: with this environment's programs on the path."""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("FREECONV_MIRROR", None)
+    return environment
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess:
+    """Run a command in a project with this environment's programs on the path; its output is one text."""
     return subprocess.run(
         command,
         cwd=cwd,
-        env=environment,
+        env=project_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

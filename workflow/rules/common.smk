@@ -8,9 +8,24 @@ from freeconv import layout, runs, variants
 from freeconv.code import code_hash
 from freeconv.errors import FreeconvError
 from freeconv.fetch import raw_sha256
-from freeconv.params import check_params
+from freeconv.lifetime import hold_live_run, own_jobs
+from freeconv.params import check_params, read_values
 
 BEGIN = time.time()
+
+own_jobs()
+
+try:
+    # Snakemake would run code in a template. Files of --configfile it has already read; then nothing comes of them.
+    for config_file in (Path("params.yaml"), *workflow.overwrite_configfiles):
+        if config_file.exists():
+            read_values(config_file)
+except FreeconvError as error:
+    sys.exit(f"freeconv: error: {error}")
+
+
+configfile: "params.yaml"
+
 
 try:
     PARAMS = check_params(config)
@@ -20,6 +35,14 @@ except FreeconvError as error:
 if PARAMS.data.mirror:
     # Through the environment, because the same bytes from elsewhere are no reason to run again.
     os.environ.setdefault("FREECONV_MIRROR", PARAMS.data.mirror)
+
+
+def hold_run():
+    """Make this the one live run of the folder, or end."""
+    try:
+        hold_live_run()
+    except FreeconvError as error:
+        sys.exit(f"freeconv: error: {error}")
 
 
 def tell_problems():

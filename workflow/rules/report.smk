@@ -16,9 +16,9 @@ rule tables:
         # Data beside the code, which a module's hash does not see.
         paper="src/freeconv/paper.csv",
         claims="src/freeconv/claims.yaml",
+    # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
         layout.table_files(),
-        runs.export_files(PARAMS),
     log:
         "logs/tables.log",
     benchmark:
@@ -34,7 +34,7 @@ rule figures:
     input:
         layout.table_files(),
         runs.sample_shard_files(PARAMS),
-        runs.run_files(PARAMS),
+        runs.position_files(PARAMS),
     output:
         runs.figure_files(PARAMS),
     log:
@@ -67,13 +67,13 @@ rule drawings:
 rule report:
     input:
         layout.table_files(),
-        runs.export_files(PARAMS),
         runs.figure_files(PARAMS),
         runs.drawing_files(PARAMS),
         # The pages' templates are code that a module's hash does not see.
         templates=sorted(str(path) for path in Path("src/freeconv/templates").iterdir()),
     output:
         layout.report_files(),
+        runs.export_files(PARAMS),
     log:
         "logs/report.log",
     benchmark:

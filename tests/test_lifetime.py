@@ -1,0 +1,141 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from freeconv import lifetime
+from freeconv.errors import FreeconvError
+
+FREECONV = Path(sys.executable).with_name("freeconv")
+# Jobs and their ancestors: each prints its process number and waits, much longer than a test.
+JOB = """
+import os, time
+{before}
+from freeconv.lifetime import end_with_owner
+end_with_owner()
+print("job", os.getpid(), flush=True)
+time.sleep(600)
+"""
+SNAKEMAKE = """
+import os, subprocess, sys, time
+from freeconv.lifetime import own_jobs
+own_jobs()
+print("snakemake", os.getpid(), flush=True)
+shell = subprocess.Popen(["sh", "-c", '"$0" -c "$1"; true', sys.executable, sys.argv[1]])
+print("shell", shell.pid, flush=True)
+time.sleep(600)
+"""
+DVC = """
+import os, subprocess, sys, time
+print("dvc", os.getpid(), flush=True)
+subprocess.Popen([os.environ["SHELL"], "-c", sys.argv[1], sys.executable, *sys.argv[2:]])
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def started():
+    """Return a function that starts a process and returns the numbers of all that it and its children name."""
+    processes, numbers = [], {}
+
+    def start(*command: str, names: int, **environment: str) -> dict[str, int]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", *command],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        while len(numbers) < names:
+            name, number = process.stdout.readline().split()
+            numbers[name] = int(number)
+        return numbers
+
+    yield start
+    for number in numbers.values():
+        if lifetime._is_alive(number):
+            os.kill(number, signal.SIGKILL)
+    for process in processes:
+        process.communicate()
+
+
+def is_gone(number: int, seconds: float = 2) -> bool:
+    """Return whether a process ends in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not lifetime._is_alive(number):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("killed", ["snakemake", "shell"])
+@pytest.mark.parametrize("before", ["", "del os.pidfd_open"], ids=["pidfd", "polling"])
+def test_a_job_ends_when_snakemake_or_its_shell_is_killed(started, killed, before):
+    numbers = started(SNAKEMAKE, JOB.format(before=before), names=3)
+    assert not is_gone(numbers["job"], 0.1)
+    os.kill(numbers[killed], signal.SIGKILL)
+    assert is_gone(numbers["job"])
+
+
+@pytest.mark.parametrize("shell", ['"$0" -c "$1" "$2"', '"$0" -c "$1" "$2"; true'], ids=["replaced", "kept"])
+def test_snakemake_and_its_jobs_end_when_dvc_is_killed(started, shell):
+    numbers = started(DVC, shell, SNAKEMAKE, JOB.format(before=""), names=4, SHELL="/bin/sh", DVC_STAGE="train")
+    os.kill(numbers["dvc"], signal.SIGKILL)
+    assert is_gone(numbers["snakemake"])
+    assert is_gone(numbers["job"])
+
+
+def job_ends(owner: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [FREECONV, "runs", "--params", "none.yaml"],
+        env={**os.environ, lifetime.OWNER: owner},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_job_whose_owner_is_gone_or_another_does_not_start():
+    process = subprocess.Popen(["sleep", "600"])
+    owner = lifetime._identity(process.pid)
+    assert job_ends(owner).stderr.startswith("freeconv: error: none.yaml")
+    number, start, machine = owner.split(":")
+    another = f"{number}:{int(start) - 1}:{machine}"
+    process.kill()
+    process.wait()
+    for gone in (owner, another.replace(number, str(os.getpid()), 1)):
+        ended = job_ends(gone)
+        assert ended.returncode == -signal.SIGKILL
+        assert ended.stderr == "freeconv: ended, because the Snakemake or shell that started it is gone\n"
+
+
+@pytest.mark.parametrize("owner", ["", "1:1:another-machine"])
+def test_a_job_without_an_owner_on_this_machine_runs(owner):
+    done = job_ends(owner)
+    assert done.returncode == 1
+    assert done.stderr.startswith("freeconv: error: none.yaml")
+
+
+def test_an_owner_that_is_none_is_refused():
+    done = job_ends("4711")
+    assert done.returncode == 1
+    assert done.stderr.startswith("freeconv: error: FREECONV_OWNER: expected")
+    assert done.stderr.count("\n") == 1
+
+
+def test_there_is_one_live_run_per_folder_and_a_killed_one_does_not_count(project):
+    hold = "import sys; from freeconv.lifetime import *; hold_live_run(); print(flush=True); sys.stdin.read()"
+    process = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    with pytest.raises(FreeconvError, match=f"no other live run in this folder, received process {process.pid} on "):
+        lifetime.hold_live_run()
+    process.kill()
+    process.communicate()
+    lifetime.hold_live_run()
+    lifetime._live_run.release()
