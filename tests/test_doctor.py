@@ -22,11 +22,14 @@ from study import SMALL, small_params, write_study
 
 SECTIONS = {"aug": {"translate": [0, 0.2], "copies": 1}, "train": {"folds": 2, "epochs": 2}}
 PARAMS = small_params(**SECTIONS)
-# stand for figures, drawings and pages
+# stand for figures, drawings, exports and pages
 CONTENTS = {
     ".png": b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IEND" + bytes.fromhex("ae426082"),
     ".svg": b"<svg></svg>\n",
     ".html": b"<html></html>\n",
+    ".csv": b"level\n",
+    ".md": b"| level |\n",
+    ".tex": b"\\end{table}\n",
 }
 WHOLE = [Finding("files", f"all {len(list(stored_files(PARAMS, True)))} that the parameters ask for are whole")]
 
@@ -39,7 +42,7 @@ def whole(tmp_path_factory):
         patch.chdir(folder)
         write_study(PARAMS)
         make_tables(PARAMS)
-        for path in {*runs.report_files(PARAMS)} - {*layout.table_files(), *runs.export_files(PARAMS)}:
+        for path in {*runs.report_files(PARAMS)} - {*layout.table_files()}:
             Path(path).parent.mkdir(exist_ok=True)
             Path(path).write_bytes(CONTENTS[Path(path).suffix])
         Path("params.yaml").write_text(yaml.safe_dump({**SMALL, **SECTIONS}))
