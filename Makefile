@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-slurm lint bench docs lock clean
+.PHONY: help setup demo restore test test-slurm lint bench docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ setup: .venv/installed ## make .venv with everything at the versions of requirem
 demo: setup ## the study of params.yaml on real digits; then open reports/index.html
 	snakemake
 	@echo "Done. Open reports/index.html in a browser."
+
+restore: setup ## data and results of this commit from the DVC remote; Snakemake then has nothing to do
+	dvc pull
 
 test: setup ## all tests
 	pytest

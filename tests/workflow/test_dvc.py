@@ -57,6 +57,19 @@ def test_metrics_and_plots_are_declared(study):
     assert "failed" not in plots.lower()
 
 
+def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
+    remote, clone = tmp_path / "remote", tmp_path / "clone"
+    git("clone", "-q", str(study), str(clone), cwd=tmp_path)
+    for folder, command in ((study, "push"), (clone, "pull")):
+        run("dvc", "remote", "add", "--local", "--default", "storage", str(remote), cwd=folder)
+        done = run("dvc", command, cwd=folder)
+        assert done.returncode == 0, done.stdout[-5000:]
+    assert is_quiet(clone)
+    params = clone / "params.yaml"
+    params.write_text(params.read_text().replace("radii:\n  - 1\n", "radii:\n  - 2\n"))
+    assert planned(clone) == {"distance": 2, "drawings": 1, "tables": 1, "figures": 1, "report": 1}
+
+
 def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
     done = run("dvc", "exp", "run", "-S", "aug.translate=0.2", cwd=study)
     assert done.returncode == 0, done.stdout[-5000:]
