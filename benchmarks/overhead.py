@@ -11,6 +11,7 @@ There are no targets.
     python benchmarks/overhead.py
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -59,8 +60,6 @@ def study(folder: Path, runs: int) -> None:
 
 def stub(folder: Path) -> Path:
     """Write the program that stands for `freeconv`; return its folder."""
-    import sys
-
     folder.mkdir()
     program = folder / "freeconv"
     program.write_text(STUB.format(python=sys.executable))
