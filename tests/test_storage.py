@@ -1,4 +1,7 @@
 import ast
+import errno
+import fcntl
+import os
 import subprocess
 from pathlib import Path
 
@@ -270,13 +273,53 @@ def test_a_foreign_file_is_refused(tmp_path):
 
 def test_a_failed_write_leaves_what_was_there(path, monkeypatch):
     before = path.read_bytes()
-    monkeypatch.setattr("freeconv.storage.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr("freeconv.storage.os.replace", lambda *_: (_ for _ in ()).throw(full))
+    line = f"^{path}: expected to write it, received No space left on device; make room on the disk .* and run again$"
+    with pytest.raises(FreeconvError, match=line):
         write_h5(path, {"other": np.zeros(3)}, {})
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FreeconvError, match=line):
         write_text(path, "other")
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["file.h5"]
+
+
+def test_a_file_has_one_writer(path):
+    before, temporary = path.read_bytes(), path.with_name(f".{path.name}.tmp")
+    with temporary.open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(FreeconvError, match="expected to be the one writer, received a file that another process"):
+            write_h5(path, {"other": np.zeros(3)}, {})
+    assert path.read_bytes() == before
+    # what a killed writer left is no obstacle
+    assert temporary.exists()
+    write_h5(path, ARRAYS, ATTRIBUTES)
+    assert path.read_bytes() == before
+    assert not temporary.exists()
+
+
+def test_a_writer_that_renames_before_the_next_one_locks_loses_nothing(path, monkeypatch):
+    """The next one has then opened what has become the file itself, and must not write into it."""
+    before, lock = path.read_bytes(), fcntl.flock
+
+    def flock_late(file, operation):
+        monkeypatch.setattr("freeconv.storage.fcntl.flock", lock)
+        os.replace(file.name, path.with_name("renamed"))
+        lock(file, operation)
+
+    monkeypatch.setattr("freeconv.storage.fcntl.flock", flock_late)
+    write_h5(path, ARRAYS, ATTRIBUTES)
+    assert path.read_bytes() == before
+    assert path.with_name("renamed").read_bytes() == b""
+
+
+def test_a_file_system_without_locks_can_be_written(path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("freeconv.storage.fcntl.flock", no_locks)
+    write_text(path, "text")
+    assert path.read_text() == "text"
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):

@@ -24,7 +24,7 @@ from freeconv import layout, runs
 from freeconv.configs import Augmentation, check_config
 from freeconv.errors import FreeconvError
 from freeconv.params import Params
-from freeconv.storage import read_h5, read_summed
+from freeconv.storage import read_h5, read_summed, write_bytes
 from freeconv.variants import parse_variant
 
 DPI = 150
@@ -672,6 +672,7 @@ def save(figure: Figure, path: str | Path) -> None:
 
     It is laid out the first time only: that takes most of the time.
     """
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
+    suffix, drawn = Path(path).suffix, io.BytesIO()
+    figure.savefig(drawn, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
+    write_bytes(path, drawn.getvalue())
     figure.set_layout_engine(None)

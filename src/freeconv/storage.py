@@ -1,5 +1,7 @@
 """Stored files that are whole or absent, and verified when they are read: HDF5, CSV and text."""
 
+import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -25,6 +27,15 @@ FORMAT = ("v110", "v110")
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 AGAIN = "remove the file and run again"
+# Why the system refuses to write, and what helps.
+REFUSALS = {
+    errno.ENOSPC: "make room on the disk (freeconv doctor shows how much there is)",
+    errno.EDQUOT: "make room in your quota",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+    errno.EROFS: "mount the folder for writing",
+    errno.EACCES: "change the folder's owner or permissions",
+    errno.EPERM: "change the folder's owner or permissions",
+}
 # What h5py and json raise for bytes that are not what they should be.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
@@ -90,7 +101,8 @@ def write_h5(
         "content_sha256": _json_sha256(described),
     }
     with _temporary(path) as temporary:
-        with h5py.File(temporary, "w", libver=FORMAT) as file:
+        # HDF5's own lock would be a second one beside that of `_locked`.
+        with h5py.File(temporary, "w", libver=FORMAT, locking=False) as file:
             for name, array in arrays.items():
                 large = array.ndim > 1 and array.size > 0 and compression != "none"
                 file.create_dataset(
@@ -175,7 +187,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
         raise FreeconvError(f"{path}: expected an HDF5 file, received nothing: the file does not exist")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:  # files of this name are never written to
             yield file
     except PermissionError as error:
         raise FreeconvError(
@@ -357,22 +369,74 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all: under a temporary name, then renamed. Missing folders are made."""
+    """Write a text file whole or not at all, in UTF-8; as `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all: under a temporary name, then renamed. Missing folders are made.
+
+    Raises:
+        FreeconvError: the file cannot be written, or another process is writing it.
+    """
     with _temporary(Path(path)) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_bytes(content)
         _flush(temporary)
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """Yield a fixed temporary name beside `path`; afterwards the file of that name becomes `path`, or none is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a fixed temporary name beside `path`; afterwards the file of that name becomes `path`, or none is left.
+
+    The file is there, locked and of any content. What the system refuses is told in one line.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(temporary):
+            try:
+                yield temporary
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by either
+        raise FreeconvError(f"{path}: expected to write it, received {_reason(error)}") from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Make a file if it is missing, and hold its lock, which the kernel frees at any end of the process.
+
+    Raises:
+        FreeconvError: another process holds it.
+    """
+    while True:
+        with path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FreeconvError(
+                    f"{path}: expected to be the one writer, received a file that another process is writing; wait "
+                    "for it or end it, and run again"
+                ) from error
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                    raise
+                # a file system without locks: it is on the user that only one Snakemake runs
+            # Who held the lock before may have renamed or deleted what was opened.
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                yield
+                return
+
+
+def _reason(error: Exception) -> str:
+    """Return in words why a file cannot be written, and what to do."""
+    text = " ".join(str(error).split())
+    for number, advice in REFUSALS.items():
+        # HDF5 gives the system's error in its text only
+        if getattr(error, "errno", None) == number or os.strerror(number) in text:
+            return f"{os.strerror(number)}; {advice} and run again"
+    return f"{text or type(error).__name__}; mend that and run again"
 
 
 def _flush(path: Path) -> None:
