@@ -139,3 +139,25 @@ def test_there_is_one_live_run_per_folder_and_a_killed_one_does_not_count(projec
     process.communicate()
     lifetime.hold_live_run()
     lifetime._live_run.release()
+
+
+def write_squeue(project: Path, text: str, code: int = 0) -> None:
+    """Write a program that answers as squeue does."""
+    programs = project / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "squeue").write_text(f"#!/bin/sh\ncat <<'EOF'\n{text}\nEOF\nexit {code}\n")
+    (programs / "squeue").chmod(0o755)
+
+
+def test_slurm_jobs_of_a_killed_snakemake_are_named(project, monkeypatch):
+    monkeypatch.setattr(lifetime, "_live_run", None)
+    monkeypatch.setenv("PATH", f"{project / 'programs'}{os.pathsep}{os.environ['PATH']}")
+    lines = [f"12|rule_train_none|{project}", f"13|(null)|{project}", f"14|rule_shard|{project.parent}", "15"]
+    write_squeue(project, "\n".join([*lines, f"16|rule_shard_wildcards_a|{project}"]))
+    with pytest.raises(FreeconvError, match=f"^{project}: expected no Slurm jobs .*, received 2; .*: scancel 12 16$"):
+        lifetime.hold_live_run()
+    monkeypatch.setattr(lifetime, "_live_run", None)
+    write_squeue(project, lines[0], code=1)
+    lifetime.hold_live_run()
+    assert lifetime.slurm_jobs() == []
+    monkeypatch.setattr(lifetime, "_live_run", None)

@@ -243,7 +243,7 @@ def test_arrays_that_nobody_wrote_are_refused(path):
 
 
 def test_a_file_that_cannot_be_read_is_not_called_damaged(path, monkeypatch):
-    def refused(*_):
+    def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(h5py, "File", refused)

@@ -8,7 +8,9 @@ which the next job overwrites.
 
 import os
 import select
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -66,7 +68,7 @@ def hold_live_run() -> None:
     """Hold the lock of the one live run of the current folder, until this process ends.
 
     Raises:
-        FreeconvError: another process holds it.
+        FreeconvError: another process holds it, or Slurm still has jobs of an earlier run in this folder.
     """
     from freeconv.locks import holder, lock_file
 
@@ -78,6 +80,36 @@ def hold_live_run() -> None:
             f"{LIVE_RUN}: expected no other live run in this folder, received process {holder(LIVE_RUN)}; wait for it "
             "or end it (snakemake -n works meanwhile)"
         )
+    if jobs := slurm_jobs():
+        raise FreeconvError(
+            f"{Path.cwd()}: expected no Slurm jobs of an earlier run in this folder, received {len(jobs)}; wait until "
+            f"they have ended or end them: scancel {' '.join(jobs)}"
+        )
+
+
+def slurm_jobs() -> list[str]:
+    """Return the numbers of this user's Slurm jobs that Snakemake submitted from the current folder and left behind.
+
+    They outlive a Snakemake that was killed with -9, and the next one would submit the same work again. Snakemake's
+    plugin for Slurm writes the rule into a job's comment.
+    """
+    if not shutil.which("squeue"):
+        return []
+    command = ["squeue", "--me", "--noheader", "--format=%i|%k|%Z"]
+    try:
+        text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []  # programs of a cluster that cannot be asked
+    jobs = [line.split("|", 2) for line in text.splitlines() if line.count("|") >= 2]
+    return [number for number, comment, folder in jobs if comment.startswith("rule_") and _is_here(folder)]
+
+
+def _is_here(folder: str) -> bool:
+    """Return whether a folder is the current one."""
+    try:
+        return Path(folder.strip()).samefile(Path.cwd())
+    except OSError:
+        return False
 
 
 def _end_with(processes: list[int], who: str, owner: str | None = None) -> None:

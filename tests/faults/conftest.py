@@ -3,16 +3,23 @@
 `make test-faults` tries all of them; among all tests only those run that are marked `representative`.
 """
 
+import os
 import platform
+import sys
 import time
 from collections import defaultdict
 from datetime import date
-from os import cpu_count
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 
-from freeconv.environment import processor
+from freeconv import layout, runs
+from freeconv.params import Params, load_params
+
+sys.path.append(str(Path(__file__).parent.parent / "workflow"))
+from project import copy_project, run
 
 BEGIN, END = "<!-- faults: written by make test-faults -->", "<!-- end of faults -->"
 COLUMNS = ("tried", "told", "recovered", "changed")
@@ -28,7 +35,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "representative: a fault that is tried among all tests, too")
-    config.stash[COUNTS] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
+    config.stash[COUNTS] = defaultdict(lambda: dict.fromkeys(COLUMNS))
     config.stash[STARTED] = time.monotonic()
 
 
@@ -46,14 +53,22 @@ def pytest_collection_modifyitems(config, items):
 def count(pytestconfig):
     """Return a function that counts faults.
 
-    It takes a fault's name and how often it was tried, told in one line, recovered from, and changed a result.
+    It takes a fault's name and how often it was tried, told in one line, recovered from, and changed a result; None for
+    what does not apply.
     """
 
-    def add(fault, tried=1, told=0, recovered=0, changed=0):
-        for column, number in zip(COLUMNS, (tried, told, recovered, changed), strict=True):
-            pytestconfig.stash[COUNTS][fault][column] += number
+    def add(fault, tried=1, told=None, recovered=None, changed=0):
+        _add(pytestconfig, fault, dict(zip(COLUMNS, (tried, told, recovered, changed), strict=True)))
 
     return add
+
+
+def _add(config, fault, numbers):
+    """Add numbers to those of a fault."""
+    counts = config.stash[COUNTS][fault]
+    for column, number in numbers.items():
+        if number is not None:
+            counts[column] = (counts[column] or 0) + int(number)
 
 
 @pytest.hookimpl(trylast=True)
@@ -65,29 +80,79 @@ def pytest_sessionfinish(session):
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node, error):
     for fault, numbers in getattr(node, "workeroutput", {}).get("faults", {}).items():
-        for column, number in numbers.items():
-            node.config.stash[COUNTS][fault][column] += number
+        _add(node.config, fault, numbers)
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
     counts = config.stash[COUNTS]
     if not counts:
         return
-    rows = [(fault, *counts[fault].values()) for fault in sorted(counts)]
-    rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
+    totals = [sum(numbers[column] or 0 for numbers in counts.values()) for column in COLUMNS]
+    rows = [*((fault, *counts[fault].values()) for fault in sorted(counts)), ("all", *totals)]
+    rows = [(fault, *("—" if number is None else f"{number:,}" for number in numbers)) for fault, *numbers in rows]
     width = max(len(fault) for fault, *_ in rows)
     terminalreporter.section("faults")
-    terminalreporter.line(f"{'':{width}} {'tried':>10} {'told':>10} {'recovered':>10} {'changed':>10}")
-    for fault, *numbers in rows:
-        terminalreporter.line(f"{fault:{width}} " + " ".join(f"{number:10,}" for number in numbers))
+    for fault, *numbers in [("", *COLUMNS), *rows]:
+        terminalreporter.line(f"{fault:{width}} " + " ".join(f"{number:>10}" for number in numbers))
     page = config.getoption("--faults-page")
     if page and exitstatus == pytest.ExitCode.OK:
+        from freeconv.environment import processor  # imports Keras
+
         seconds = time.monotonic() - config.stash[STARTED]
         about = (
-            f"{date.today()}, {processor()} with {cpu_count()} cores, {platform.system()} {platform.release()}, "
+            f"{date.today()}, {processor()} with {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
             f"Python {platform.python_version()}; {seconds / 60:.1f} minutes."
         )
-        table = "\n".join([HEADER, *("| " + " | ".join([row[0], *(f"{n:,}" for n in row[1:])]) + " |" for row in rows)])
+        table = "\n".join([HEADER, *(f"| {' | '.join(row)} |" for row in rows)])
         before, _, rest = page.read_text().partition(BEGIN)
         page.write_text(f"{before}{BEGIN}\n\n{about}\n\n{table}\n\n{END}{rest.partition(END)[2]}")
 
+
+class Study(NamedTuple):
+    """A small study, made by whole commands.
+
+    Attributes:
+        folder: the project. Tests must not change it.
+        params: its parameters.
+        phases: command of the package to its arguments and to the files that it writes, in order.
+    """
+
+    folder: Path
+    params: Params
+    phases: dict[str, tuple[list[str], list[str]]]
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """Return a study that Snakemake has made, once for all test processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "faults-study"
+    with FileLock(shared / "faults-study.lock"):
+        if not (folder / "reports/index.html").exists():
+            copy_project(
+                folder,
+                data={"limit": 400},
+                aug={"translate": [0.2], "copies": 1},
+                train={"networks": ["fcn"], "held_out": [0], "epochs": 1, "batch": 80},
+                measure={"images": 20, "shifts": [0], "angles": [0]},
+            )
+            made = run("snakemake", cwd=folder)
+            assert made.returncode == 0, made.stdout[-5000:]
+    params = load_params(folder / "params.yaml")
+    (job,) = runs.jobs(params)
+    cell = ("mnist-5k", "fcn", "translate", 0.2)
+    text = params.text()
+    phases = {
+        "fetch": (["mnist-5k", "--limit", "400"], runs.data_files(params)),
+        "shard": ([runs.shard_config(params, "mnist-5k", "translate", 0.2, 0).text()], runs.shard_files(params)),
+        "train": ([job.text(), "--threads", "1", "--checkpoint-minutes", "0"], runs.run_files(params)),
+        "distance": ([runs.distance_config(params, *cell).text()], runs.distance_files(params)),
+        "measure": ([runs.measure_config(params, *cell).text()], runs.measure_files(params)),
+        "tables": ([text], layout.table_files()),
+        "figures": ([text], runs.figure_files(params)),
+        "drawings": ([runs.drawing_params(params).text()], runs.drawing_files(params)),
+        "report": ([text], [*layout.report_files(), *runs.export_files(params)]),
+    }
+    return Study(folder, params, phases)

@@ -12,16 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from freeconv import layout, runs, storage
-from freeconv.checkpoint import Checkpoint, Result, checkpoint_identity, result_arrays, write_checkpoint
+from freeconv.checkpoint import Checkpoint, Result, checkpoint_identity, write_checkpoint
 from freeconv.distance import make_traces
 from freeconv.errors import FreeconvError
 from freeconv.fetch import fetch
 from freeconv.figures import new_figure, save
-from freeconv.params import Params
 from freeconv.report import make_report
 from freeconv.shard import make_shard
-from freeconv.storage import write_h5
 from freeconv.tables import make_tables
+from freeconv.train import write_run
 from study import grids, history, kernels, small_params, write_data, write_measures, write_runs, write_shards
 
 PARAMS = small_params(
@@ -59,11 +58,9 @@ def _named(arrays):
 
 
 def write_one_run():
-    """Write what `freeconv.train.write_run` does, without importing Keras into a process that is going to be split."""
     run, result = one_run()
     path = layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
-    attributes = {"config": run.dump(), "seconds": 1.0, "grids": {"free_1": list(grids(run)["free_1"])}}
-    write_h5(path, result_arrays(result), attributes, compression="none")
+    write_run(path, result, {"grids": {"free_1": list(grids(run)["free_1"])}})
 
 
 def write_one_checkpoint():
@@ -95,8 +92,6 @@ def write_one_figure():
 def prepare_results():
     write_data("mnist-5k")
     write_runs(PARAMS)
-    for path in runs.distance_files(PARAMS):
-        assert path
     write_one_distance()
     write_measures(PARAMS)
     write_shards(PARAMS)

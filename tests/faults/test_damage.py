@@ -1,0 +1,179 @@
+"""Files that were cut off, changed, or belong to something else."""
+
+import shutil
+
+import numpy as np
+import pytest
+from writers import PARAMS, WRITERS, one_run, prepare_report, write_one_checkpoint
+
+from freeconv import layout, runs
+from freeconv.checkpoint import checkpoint_identity, read_checkpoint
+from freeconv.errors import FreeconvError
+from freeconv.shard import read_shard
+from freeconv.storage import read_csv, read_h5, read_png, read_summed
+from freeconv.tables import make_tables
+
+CELL = ("mnist-5k", "fcn", "translate", 0.2)
+
+
+def array_bytes(path):
+    """Return what an HDF5 file is read as."""
+    arrays, attributes = read_h5(path)
+    return {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in arrays.items()}, attributes
+
+
+def checkpoint_bytes(path):
+    """Return what a checkpoint is read as; a refused one is told of and deleted."""
+    run, _ = one_run()
+    found = read_checkpoint(path, checkpoint_identity([run], False, "0" * 64, {"backend": "tensorflow"}))
+    if found is None:
+        raise FreeconvError("told on standard output")
+    return repr(found)
+
+
+def table_text(path):
+    """Return what a table of results is read as."""
+    frame, config = read_csv(path)
+    return frame.to_csv(), config
+
+
+def summed_bytes(path):
+    """Return what a table of the report is read as."""
+    return read_summed(path, layout.sums_file())
+
+
+# Kind of file to one of that kind, and to the function that reads it.
+KINDS = {
+    "data": (layout.data_file("mnist-5k"), array_bytes),
+    "shard": (layout.shard_file("mnist-5k", "translate", 0.2, 0), array_bytes),
+    "train": (layout.run_file(*CELL, 0), array_bytes),
+    "checkpoint": (layout.checkpoint_file("ab12"), checkpoint_bytes),
+    "distance": (layout.distance_file(*CELL), table_text),
+    "measure": (layout.measure_file(*CELL), table_text),
+    "table": ("reports/tables/accuracy.csv", summed_bytes),
+    "metrics": ("reports/metrics.json", summed_bytes),
+    "sums": (layout.sums_file(), lambda path: summed_bytes("reports/metrics.json")),
+    "figure": (runs.figure_files(PARAMS)[0], read_png),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with a file of every kind."""
+    folder = tmp_path_factory.mktemp("damage")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare_report()
+        WRITERS["shard"].write()
+        write_one_checkpoint()
+    return folder
+
+
+@pytest.fixture(params=list(KINDS))
+def stored(request, folder, tmp_path, monkeypatch):
+    """Return a file, the function that reads it, and its content."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    path, read = KINDS[request.param]
+    if request.param == "figure":
+        assert path.endswith(".png")
+    return tmp_path / path, path, read, (tmp_path / path).read_bytes()
+
+
+def is_told(file, path, read, content, damaged) -> tuple[bool, bool]:
+    """Return whether a damaged file is refused in one line, and whether it is read as something else than it was."""
+    file.write_bytes(content)
+    expected = read(path)
+    file.write_bytes(damaged)
+    try:
+        return False, read(path) != expected
+    except FreeconvError as error:
+        return "\n" not in str(error), False
+    finally:
+        file.write_bytes(content)
+
+
+@pytest.mark.representative
+def test_cut_off(stored, count):
+    *about, content = stored
+    for length in {0, 1, 8, 100, *(len(content) * part // 16 for part in range(16)), len(content) - 1}:
+        if length < len(content):
+            told, changed = is_told(*about, content, content[:length])
+            # The lines of SHA256SUMS that are not of the file that is read may be gone.
+            if about[1] != layout.sums_file():
+                assert told, length
+            count("a file that is cut off", told=told, changed=changed)
+            assert not changed, length
+
+
+@pytest.mark.parametrize("width", [1, 64], ids=["one bit", "64 bytes"])
+def test_changed(stored, count, width):
+    """What is not told of is where nothing is stored."""
+    *about, content = stored
+    rng = np.random.default_rng(len(content))
+    told_of = 0
+    for place in rng.integers(0, len(content), 150):
+        damaged = bytearray(content)
+        if width == 1:
+            damaged[place] ^= 1 << int(rng.integers(8))
+        else:
+            damaged[place : place + width] = rng.bytes(len(damaged[place : place + width]))
+        if bytes(damaged) != content:
+            told, changed = is_told(*about, content, bytes(damaged))
+            told_of += told
+            name = "a flipped bit" if width == 1 else "64 bytes that are others"
+            count(name, told=told, changed=changed)
+            assert not changed, place
+    assert told_of > 20
+
+
+@pytest.mark.representative
+def test_another_kind_of_file(stored, folder, count):
+    *about, content = stored
+    for kind, (other, _) in KINDS.items():
+        foreign = (folder / other).read_bytes()
+        if foreign != content and kind != about[1]:
+            told, changed = is_told(*about, content, foreign)
+            # An HDF5 file of ours is read as what it is: whoever reads it then compares the configuration.
+            ours = about[2] is array_bytes and other.endswith(".h5")
+            assert told or ours or about[1] == layout.sums_file()
+            if not ours:
+                count("a file of another kind", told=told, changed=changed)
+                assert not changed, other
+
+
+@pytest.mark.representative
+def test_a_shard_of_another_level(stored, count):
+    _file, path, *_ = stored
+    if path != KINDS["shard"][0]:
+        pytest.skip("one is enough")
+    config = runs.shard_config(PARAMS, "mnist-5k", "translate", 0.2, 0)
+    other = config.model_copy(update={"level": 0.4})
+    data_sha256 = read_h5(layout.data_file("mnist-5k"))[1]["content_sha256"]
+    read_shard(path, config, data_sha256)
+    for wanted, sha256, key in ((other, data_sha256, "level"), (config, "1" * 64, "data")):
+        with pytest.raises(FreeconvError, match=f"{path}: expected .*{key}"):
+            read_shard(path, wanted, sha256)
+        count("a file from other parameters or data", told=1)
+
+
+@pytest.mark.representative
+@pytest.mark.parametrize(("kind", "key"), [("train", "train"), ("distance", "distance"), ("measure", "measure")])
+def test_results_from_other_parameters(folder, tmp_path, monkeypatch, count, kind, key):
+    """They are left out of the tables and named, and come back when they are right."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    tables = {path: (tmp_path / path).read_bytes() for path in layout.table_files()}
+    path, _ = KINDS[kind]
+    right = (tmp_path / path).read_bytes()
+    other = PARAMS.model_copy(update={"seed": 7})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("writers.PARAMS", other)
+        WRITERS[kind].write()
+    problems = [problem.text() for problem in make_tables(PARAMS)]
+    assert any(path in text and "seed" in text for text in problems), problems
+    (tmp_path / path).write_bytes(right)
+    make_tables(PARAMS)
+    changed = {path: (tmp_path / path).read_bytes() for path in layout.table_files()} != tables
+    count("a file from other parameters or data", told=1, recovered=not changed, changed=changed)
+    assert not changed
