@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo restore test test-slurm lint bench docs lock clean
+.PHONY: help setup demo restore test test-faults test-slurm lint bench docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ restore: setup ## data and results of this commit from the DVC remote; Snakemake
 
 test: setup ## all tests
 	pytest
+
+test-faults: setup ## all faults: kills, full disks, damage, locks (docs/reliability.md); about ten minutes
+	pytest tests/faults --all-faults --faults-page docs/reliability.md
 
 test-slurm: setup ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)
 	PYTHONPATH=tests/workflow python tests/slurm/run.py $(PARAMS)

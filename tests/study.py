@@ -131,8 +131,9 @@ def write_traces(params: Params) -> None:
         for augmentation, levels in runs.trained_levels(params).items():
             for level in levels if "fcn" in params.train.networks else []:
                 config = runs.distance_config(params, dataset, "fcn", augmentation, level)
-                paths = [layout.run_file(dataset, "fcn", augmentation, level, fold) for fold in config.fold_indices]
-                make_traces(config, paths, layout.distance_file(dataset, "fcn", augmentation, level))
+                cell = (dataset, "fcn", augmentation, level)
+                paths = [layout.run_file(*cell, fold) for fold in config.train.fold_indices]
+                make_traces(config, paths, layout.distance_file(*cell))
 
 
 def measured(config, run, grid=GRID) -> pd.DataFrame:
@@ -178,16 +179,15 @@ def measured(config, run, grid=GRID) -> pd.DataFrame:
             for setting in settings
         ]
     frame = pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=run.fold)
-    cell = config.model_dump(include={"dataset", "augmentation", "level", "network"}, mode="json")
-    return frame.assign(**cell)[list(MEASURE_COLUMNS)]
+    return frame.assign(**config.train.labels())[list(MEASURE_COLUMNS)]
 
 
 def write_measures(params: Params, grid=GRID) -> None:
     """Write all measures of a study."""
     study = {(run.dataset, run.network, run.augmentation, run.level, run.fold): run for run in runs.runs(params)}
     for path, config in zip(runs.measure_files(params), runs.measure_configs(params), strict=True):
-        cell = (config.dataset, config.network, config.augmentation, config.level)
-        frames = [measured(config, study[*cell, fold], grid) for fold in config.fold_indices]
+        cell = tuple(getattr(config.train, key) for key in ("dataset", "network", "augmentation", "level"))
+        frames = [measured(config, study[*cell, fold], grid) for fold in config.train.fold_indices]
         write_csv(path, pd.concat(frames), config.dump())
 
 

@@ -119,7 +119,7 @@ def test_undefined_distances_are_nan_without_warnings(weights, recwarn):
 
 def first_cell(params):
     config = runs.distance_config(params, "mnist-5k", "fcn", "translate", 0.2)
-    paths = [layout.run_file("mnist-5k", "fcn", "translate", 0.2, fold) for fold in config.fold_indices]
+    paths = [layout.run_file("mnist-5k", "fcn", "translate", 0.2, fold) for fold in config.train.fold_indices]
     return config, paths, layout.distance_file("mnist-5k", "fcn", "translate", 0.2)
 
 
@@ -147,7 +147,15 @@ def test_traces_hold_every_fold_radius_measure_and_epoch(project):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("dataset", "mnist"), ("network", "cnn"), ("augmentation", "rotate"), ("level", 0.25), ("fold", 2)],
+    [
+        ("dataset", "mnist"),
+        ("network", "cnn"),
+        ("augmentation", "rotate"),
+        ("level", 0.25),
+        ("fold", 2),
+        ("epochs", 9),
+        ("seed", 7),
+    ],
 )
 def test_traces_refuse_another_run_and_name_the_key(project, key, value):
     params = small_params()
@@ -160,14 +168,6 @@ def test_traces_refuse_another_run_and_name_the_key(project, key, value):
         make_traces(config, paths, path)
     assert "\n" not in str(error.value)
     assert not (project / path).exists()
-
-
-def test_traces_accept_runs_of_other_settings_that_do_not_concern_them(project):
-    params = small_params(train={"folds": 3, "epochs": 9})
-    write_runs(params, epochs=lambda run: 2)
-    config, paths, path = first_cell(small_params())
-    make_traces(config, paths, path)
-    assert read_csv(path)[0]["epoch"].max() == 2
 
 
 def test_traces_refuse_a_radius_that_does_not_fit(project):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from freeconv import measure
-from freeconv.configs import MeasureConfig
+from freeconv.configs import CellConfig, MeasureConfig
 from freeconv.distance import kernel_distance, largest_radius
 from freeconv.errors import FreeconvError
 from freeconv.measure import (
@@ -31,6 +31,7 @@ from freeconv.measure import (
 )
 from freeconv.networks import build_network
 from freeconv.storage import read_csv, read_h5, write_h5
+from training import config
 
 MEASURES = ("euclidean", "cosine")
 
@@ -381,19 +382,13 @@ def test_a_network_keeps_its_kernels_when_evaluation_fails(fcn, monkeypatch):
 
 
 COUNT, FOLDS = 61, 3
-CELL = {"dataset": "tiny", "network": "fcn", "augmentation": "translate", "level": 0.2, "folds": FOLDS, "seed": 5}
+CELL = {"dataset": "tiny", "network": "fcn", "augmentation": "translate", "level": 0.2}
 
 
-def measure_config(**other):
-    values = {
-        **CELL,
-        "fold_indices": [0, 2],
-        "shifts": [-0.25, 0.0, 0.1],
-        "angles": [0.0, 90.0],
-        "permutations": 20,
-        "images": None,
-    }
-    return MeasureConfig.model_validate({**values, **other})
+def measure_config(shifts=(-0.25, 0.0, 0.1), angles=(0.0, 90.0), images=None, **other):
+    job = config(**{"fold_indices": [0, 2], "folds": FOLDS, "seed": 5, **other}).model_dump()
+    train = CellConfig(level=0.2, **{key: value for key, value in job.items() if key != "levels"})
+    return MeasureConfig(train=train, shifts=list(shifts), angles=list(angles), permutations=20, images=images)
 
 
 def write_dataset():
@@ -403,12 +398,12 @@ def write_dataset():
     return arrays["images"].astype("float32") / 255, arrays["labels"], read_h5("data.h5")[1]["content_sha256"]
 
 
-def write_network(config, fold, sha256, kind="fcn"):
+def write_network(measured, fold, sha256, kind="fcn"):
     """Write a run with an untrained network; return the network."""
     model = build_network(kind, (16, 16, 1), 4, seed=fold, initializer="glorot-position")
     weights = {f"network/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in model.weights}
-    cell = {key: getattr(config, key) for key in CELL}
-    attributes = {"config": {**cell, "fold": fold, "epochs": 7}, "data_sha256": sha256}
+    (run,) = [run for run in measured.train.runs() if run.fold == fold]
+    attributes = {"config": run.dump(), "data_sha256": sha256}
     write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(7), **weights}, attributes, "none")
     return model
 
@@ -427,12 +422,12 @@ def value(frame, name, layer="", setting=None, statistic="observed"):
 
 
 def test_measures_of_a_free_network_are_written_for_every_fold(project):
-    config = measure_config()
+    measured = measure_config()
     images, labels, sha256 = write_dataset()
-    models = {fold: write_network(config, fold, sha256) for fold in config.fold_indices}
-    make_measures(config, RUNS, "data.h5", "out/0.2.csv")
+    models = {fold: write_network(measured, fold, sha256) for fold in measured.train.fold_indices}
+    make_measures(measured, RUNS, "data.h5", "out/0.2.csv")
     frame, stored = read_csv("out/0.2.csv")
-    assert stored == config.dump()
+    assert stored == measured.dump()
     assert tuple(frame.columns) == MEASURE_COLUMNS
     assert set(frame["measure"]) == KERNEL_MEASURES | CURVES
     assert not frame.duplicated(list(MEASURE_COLUMNS[:-1])).any()
@@ -463,20 +458,20 @@ def test_measures_of_a_free_network_are_written_for_every_fold(project):
         held_out = images[blocks[fold]], labels[blocks[fold]]
         for layer, number in shared_accuracy(model, *held_out).items():
             assert value(mine, "shared_acc", layer) == pytest.approx(number, rel=1e-8)
-        for direction, numbers in accuracy_by_shift(model, *held_out, config.shifts).items():
-            for share, number in zip(config.shifts, numbers, strict=True):
+        for direction, numbers in accuracy_by_shift(model, *held_out, measured.shifts).items():
+            for share, number in zip(measured.shifts, numbers, strict=True):
                 assert value(mine, f"{direction}_shift_acc", setting=share) == pytest.approx(number, rel=1e-8)
             assert value(mine, f"{direction}_shift_acc", setting=0) == value(mine, "shared_acc", "none")
-        for angle, number in zip(config.angles, accuracy_by_angle(model, *held_out, config.angles), strict=True):
+        for angle, number in zip(measured.angles, accuracy_by_angle(model, *held_out, measured.angles), strict=True):
             assert value(mine, "angle_acc", setting=angle) == pytest.approx(number, rel=1e-8)
     assert [file.name for file in (project / "out").iterdir()] == ["0.2.csv"]
 
 
 def test_curves_can_be_of_the_first_images_only(project):
-    config = measure_config(shifts=[0.1], angles=[90.0], images=7, fold_indices=[2])
+    measured = measure_config(shifts=[0.1], angles=[90.0], images=7, fold_indices=[2])
     images, labels, sha256 = write_dataset()
-    model = write_network(config, 2, sha256)
-    make_measures(config, RUNS[1:], "data.h5", "some.csv")
+    model = write_network(measured, 2, sha256)
+    make_measures(measured, RUNS[1:], "data.h5", "some.csv")
     frame, _ = read_csv("some.csv")
     first = images[41:48], labels[41:48]
     assert value(frame, "horizontal_shift_acc", setting=0.1) == pytest.approx(
@@ -488,17 +483,17 @@ def test_curves_can_be_of_the_first_images_only(project):
 
 
 def test_a_fold_is_measured_the_same_alone_and_the_null_depends_on_the_seed(project):
-    config = measure_config(shifts=[0.0], angles=[])
+    measured = measure_config(shifts=[0.0], angles=[])
     _, _, sha256 = write_dataset()
-    for fold in config.fold_indices:
-        write_network(config, fold, sha256)
-    make_measures(config, RUNS, "data.h5", "all.csv")
+    for fold in measured.train.fold_indices:
+        write_network(measured, fold, sha256)
+    make_measures(measured, RUNS, "data.h5", "all.csv")
     every, _ = read_csv("all.csv")
     second = every[every["fold"] == 2].reset_index(drop=True)
     for seed in (5, 6):
-        config = measure_config(shifts=[0.0], angles=[], fold_indices=[2], seed=seed)
-        write_network(config, 2, sha256)
-        make_measures(config, RUNS[1:], "data.h5", f"{seed}.csv")
+        measured = measure_config(shifts=[0.0], angles=[], fold_indices=[2], seed=seed)
+        write_network(measured, 2, sha256)
+        make_measures(measured, RUNS[1:], "data.h5", f"{seed}.csv")
     pd.testing.assert_frame_equal(second, read_csv("5.csv")[0])
     changed = second[second["value"] != read_csv("6.csv")[0]["value"]]
     assert set(changed["statistic"]) == {"permuted_low", "permuted_high"}
@@ -506,11 +501,11 @@ def test_a_fold_is_measured_the_same_alone_and_the_null_depends_on_the_seed(proj
 
 @pytest.mark.parametrize(("network", "kind"), [("cnn", "cnn"), ("fcn-vcp-0.3", "fcn")])
 def test_without_kernels_to_compare_there_are_only_the_curves(project, network, kind):
-    config = measure_config(network=network)
+    measured = measure_config(network=network)
     _, _, sha256 = write_dataset()
-    for fold in config.fold_indices:
-        write_network(config, fold, sha256, kind)
-    make_measures(config, RUNS, "data.h5", "out.csv")
+    for fold in measured.train.fold_indices:
+        write_network(measured, fold, sha256, kind)
+    make_measures(measured, RUNS, "data.h5", "out.csv")
     frame, _ = read_csv("out.csv")
     assert set(frame["measure"]) == CURVES
     assert len(frame) == 2 * (3 + 3 + 2)
@@ -528,12 +523,14 @@ def test_without_kernels_to_compare_there_are_only_the_curves(project, network, 
         ("folds", 4),
         ("seed", 6),
         ("fold", 1),
+        ("epochs", 7),
     ],
 )
 def test_another_run_is_refused_and_the_key_named(project, key, other):
     _, _, sha256 = write_dataset()
     for fold in (0, 2):
-        stored = {**CELL, "fold": fold, **({key: other} if fold == 2 else {})}
+        (run,) = [run for run in measure_config().train.runs() if run.fold == fold]
+        stored = {**run.dump(), **({key: other} if fold == 2 else {})}
         write_h5(f"fold-{fold}.h5", {}, {"config": stored, "data_sha256": sha256}, "none")
     with pytest.raises(FreeconvError, match=rf"^fold-2\.h5: expected {key} = .*, received {other!r};") as error:
         make_measures(measure_config(), RUNS, "data.h5", "out.csv")
@@ -542,22 +539,22 @@ def test_another_run_is_refused_and_the_key_named(project, key, other):
 
 
 def test_broken_and_missing_runs_are_refused(project):
-    config = measure_config()
+    measured = measure_config()
     _, _, sha256 = write_dataset()
     with pytest.raises(FreeconvError, match=r"one run per fold of \[0, 2\], received 1 files"):
-        make_measures(config, RUNS[:1], "data.h5", "out.csv")
+        make_measures(measured, RUNS[:1], "data.h5", "out.csv")
     with pytest.raises(FreeconvError, match=r"^fold-0\.h5: .*does not exist$"):
-        make_measures(config, RUNS, "data.h5", "out.csv")
+        make_measures(measured, RUNS, "data.h5", "out.csv")
     with pytest.raises(FreeconvError, match=r"^none\.h5: .*does not exist$"):
-        make_measures(config, RUNS, "none.h5", "out.csv")
-    write_network(config, 0, "0" * 64)
+        make_measures(measured, RUNS, "none.h5", "out.csv")
+    write_network(measured, 0, "0" * 64)
     with pytest.raises(FreeconvError, match=rf"^fold-0\.h5: expected a run on data .* {sha256}, received one on 0000"):
-        make_measures(config, RUNS, "data.h5", "out.csv")
+        make_measures(measured, RUNS, "data.h5", "out.csv")
     for fold in (0, 2):
         attributes = {"config": {**CELL, "fold": fold}, "data_sha256": sha256}
         write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(7)}, attributes, "none")
     with pytest.raises(FreeconvError, match=r"^fold-0\.h5: .*remove the file and run again$") as error:
-        make_measures(config, RUNS, "data.h5", "out.csv")
+        make_measures(measured, RUNS, "data.h5", "out.csv")
     assert "\n" not in str(error.value)
 
 

@@ -15,7 +15,16 @@ import typer
 
 from freeconv import layout
 from freeconv.backend import import_keras
-from freeconv.configs import Compression, DistanceConfig, MeasureConfig, ShardConfig, Stack, TrainConfig
+from freeconv.configs import (
+    CellConfig,
+    Compression,
+    DistanceConfig,
+    MeasureConfig,
+    RunConfig,
+    ShardConfig,
+    Stack,
+    TrainConfig,
+)
 from freeconv.errors import FreeconvError
 from freeconv.lifetime import end_with_owner
 
@@ -94,7 +103,7 @@ def train(
                 job,
                 layout.data_file(job.dataset),
                 lambda run, copy_index: _shard_path(run.shard(copy_index)),
-                lambda run: layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
+                _run_path,
                 layout.checkpoint_file,
                 progress,
                 stack,
@@ -109,8 +118,7 @@ def distance(config: ConfigText) -> None:
     from freeconv.distance import make_traces
 
     job = DistanceConfig.parse(config)
-    runs = [layout.run_file(job.dataset, job.network, job.augmentation, job.level, fold) for fold in job.fold_indices]
-    make_traces(job, runs, layout.distance_file(job.dataset, job.network, job.augmentation, job.level))
+    make_traces(job, [_run_path(run) for run in job.train.runs()], layout.distance_file(*_cell(job.train)))
 
 
 @app.command()
@@ -129,9 +137,9 @@ def measure(
         release_unused(lease)
         make_measures(
             job,
-            [layout.run_file(job.dataset, job.network, job.augmentation, job.level, fold) for fold in job.fold_indices],
-            layout.data_file(job.dataset),
-            layout.measure_file(job.dataset, job.network, job.augmentation, job.level),
+            [_run_path(run) for run in job.train.runs()],
+            layout.data_file(job.train.dataset),
+            layout.measure_file(*_cell(job.train)),
         )
 
 
@@ -296,6 +304,16 @@ def doctor(
     show(findings, Console())
     if any(finding.advice for finding in findings):
         raise typer.Exit(1)
+
+
+def _cell(config: CellConfig | RunConfig) -> tuple[str, str, str, float]:
+    """Return what tells the files of a cell from others."""
+    return config.dataset, config.network, config.augmentation, config.level
+
+
+def _run_path(config: RunConfig) -> str:
+    """Return the file of a run's results."""
+    return layout.run_file(*_cell(config), config.fold)
 
 
 def _shard_path(config: ShardConfig) -> str:

@@ -5,7 +5,7 @@ that the job writes carries it as the attribute `config`, and whoever reads the 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -91,12 +91,25 @@ def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> Non
         FreeconvError: names the file and the first key that differs.
     """
     stored = stored if isinstance(stored, dict) else {}
+    if differing := _first_difference(stored, expected):
+        key, received, wanted = differing
+        raise FreeconvError(
+            f"{path}: expected {key} = {wanted!r}, received {received!r}; "
+            "the file is from other parameters: remove it and run again"
+        )
+
+
+def _first_difference(stored: dict[str, Any], expected: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """Return the first key whose values differ, and both values; keys of a nested configuration as `train.seed`."""
     for key in sorted(expected.keys() | stored.keys()):
-        if stored.get(key) != expected.get(key):
-            raise FreeconvError(
-                f"{path}: expected {key} = {expected.get(key)!r}, received {stored.get(key)!r}; "
-                "the file is from other parameters: remove it and run again"
-            )
+        received, wanted = stored.get(key), expected.get(key)
+        if isinstance(received, dict) and isinstance(wanted, dict):
+            if differing := _first_difference(received, wanted):
+                inner, *values = differing
+                return f"{key}.{inner}", *values
+        elif received != wanted:
+            return key, received, wanted
+    return None
 
 
 class Forms(Config):
@@ -198,16 +211,44 @@ class TrainConfig(TrainSettings):
             yield RunConfig.model_validate({**common, "level": level, "fold": fold})
 
 
-class MeasureConfig(Config):
-    """What is measured of the trained networks of all folds of one network, augmentation and level."""
+class CellConfig(TrainSettings):
+    """The runs of all folds of one network, augmentation and level: a cell of the paper's tables."""
 
-    dataset: str
-    network: Network
     augmentation: Augmentation
     level: Level
     fold_indices: list[int]
-    folds: Annotated[int, Field(ge=2)]
-    seed: int
+
+    def runs(self) -> Iterator[RunConfig]:
+        """Yield the cell's runs."""
+        common = self.dump()
+        for fold in common.pop("fold_indices"):
+            yield RunConfig.model_validate({**common, "fold": fold})
+
+    def with_files(self, paths: Sequence[str | Path]) -> list[tuple[RunConfig, str | Path]]:
+        """Return the cell's runs, each with its file.
+
+        Args:
+            paths: one per fold of `fold_indices`, in that order.
+
+        Raises:
+            FreeconvError: there are more or fewer.
+        """
+        if len(paths) != len(self.fold_indices):
+            raise FreeconvError(
+                f"expected the file of one run per fold of {self.fold_indices}, received {len(paths)} files; name them "
+                "in the order of the folds"
+            )
+        return list(zip(self.runs(), paths, strict=True))
+
+    def labels(self) -> dict[str, Any]:
+        """Return the columns that tell the cell's rows from others in tables of all cells."""
+        return self.model_dump(include={"dataset", "augmentation", "level", "network"}, mode="json")
+
+
+class MeasureConfig(Config):
+    """What is measured of the trained networks of all folds of one network, augmentation and level."""
+
+    train: CellConfig
     shifts: list[Annotated[float, Field(gt=-1, lt=1)]]
     angles: list[Annotated[float, Field(ge=-180, le=180)]]
     permutations: Annotated[int, Field(ge=1)]
@@ -217,10 +258,6 @@ class MeasureConfig(Config):
 class DistanceConfig(Config):
     """The kernel-distance traces of all folds of one network, augmentation and level."""
 
-    dataset: str
-    network: Network
-    augmentation: Augmentation
-    level: Level
-    fold_indices: list[int]
+    train: CellConfig
     radii: list[Annotated[int, Field(ge=1)]]
     measures: list[DistanceMeasure]

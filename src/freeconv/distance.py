@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from freeconv.configs import DistanceConfig, DistanceMeasure, check_config
+from freeconv.configs import DistanceConfig, DistanceMeasure, RunConfig, check_config
 from freeconv.errors import FreeconvError
 from freeconv.storage import read_h5, write_csv
 
@@ -111,7 +111,7 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
 
     Args:
         config: what to compute.
-        run_paths: the runs' files, one per fold of `config.fold_indices`, in that order.
+        run_paths: the runs' files, one per fold of `config.train.fold_indices`, in that order.
         path: the CSV file to write (see `freeconv.storage.write_csv`). Columns: dataset,
             augmentation, level, network, fold, layer, radius (positions), measure, epoch (0 is the untrained network),
             distance.
@@ -119,21 +119,14 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
     Raises:
         FreeconvError: a run is missing, damaged or not the one asked for, or a radius does not fit its grid.
     """
-    if len(run_paths) != len(config.fold_indices):
-        raise FreeconvError(
-            f"{path}: expected one run per fold of {config.fold_indices}, received {len(run_paths)} files; "
-            "name them in the order of the folds"
-        )
-    frames = [_trace(config, fold, run) for fold, run in zip(config.fold_indices, run_paths, strict=True)]
+    frames = [_trace(config, *run) for run in config.train.with_files(run_paths)]
     write_csv(path, pd.concat(frames), config.dump())
 
 
-def _trace(config: DistanceConfig, fold: int, run_path: str | Path) -> pd.DataFrame:
+def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.DataFrame:
     """Return the rows of one run."""
     arrays, attributes = read_h5(run_path)
-    asked = {**config.model_dump(include={"dataset", "network", "augmentation", "level"}, mode="json"), "fold": fold}
-    stored = attributes.get("config")
-    check_config(run_path, {key: stored.get(key) for key in asked} if isinstance(stored, dict) else None, asked)
+    check_config(run_path, attributes.get("config"), run.dump())
     frames = []
     for layer, (rows, columns) in attributes["grids"].items():
         largest = largest_radius((rows, columns))
@@ -158,4 +151,4 @@ def _trace(config: DistanceConfig, fold: int, run_path: str | Path) -> pd.DataFr
             )
             for column, (radius, measure) in enumerate(compared)
         ]
-    return pd.concat(frames).assign(**asked)[list(TRACE_COLUMNS)]
+    return pd.concat(frames).assign(**config.train.labels(), fold=run.fold)[list(TRACE_COLUMNS)]

@@ -138,9 +138,10 @@ def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
     for run, path in zip(runs.runs(params), runs.run_files(params), strict=True):
         yield StoredFile(path, partial(h5, path, run.dump(), run.dataset))
     for measured in runs.measure_configs(params):
-        cell = (measured.dataset, measured.network, measured.augmentation, measured.level)
+        trained = measured.train
+        cell = (trained.dataset, trained.network, trained.augmentation, trained.level)
         yield StoredFile(layout.measure_file(*cell), partial(_check_csv, layout.measure_file(*cell), measured))
-        if measured.network == "fcn":
+        if trained.network == "fcn":
             traced = runs.distance_config(params, *cell)
             yield StoredFile(layout.distance_file(*cell), partial(_check_csv, layout.distance_file(*cell), traced))
     for path in runs.report_files(params):

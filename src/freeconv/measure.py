@@ -16,7 +16,6 @@ from freeconv.distance import kernel_distance, largest_radius
 from freeconv.errors import FreeconvError
 from freeconv.storage import read_h5, write_csv
 from freeconv.streams import random_stream
-from freeconv.variants import parse_variant
 
 if TYPE_CHECKING:  # who reads measures, or measures kernels, need not wait for Keras
     import keras
@@ -347,7 +346,7 @@ def make_measures(
 
     Args:
         config: what to measure.
-        run_paths: the runs' files, one per fold of `config.fold_indices`, in that order.
+        run_paths: the runs' files, one per fold of `config.train.fold_indices`, in that order.
         data_path: the dataset's file.
         path: the CSV file to write (see `freeconv.storage.write_csv`), with the columns of `MEASURE_COLUMNS`;
             docs/measures.md lists what they hold.
@@ -355,47 +354,40 @@ def make_measures(
     Raises:
         FreeconvError: a file is missing, damaged or not the one asked for, or a run was trained on other data.
     """
-    if len(run_paths) != len(config.fold_indices):
-        raise FreeconvError(
-            f"{path}: expected one run per fold of {config.fold_indices}, received {len(run_paths)} files; "
-            "name them in the order of the folds"
-        )
     from freeconv.networks import build_network, set_weights
     from freeconv.precision import use_precision
     from freeconv.train import fold_index, read_dataset
 
     use_precision("float32")
     dataset = read_dataset(data_path)
-    for fold, run_path in zip(config.fold_indices, run_paths, strict=True):
-        _check_run(config, fold, run_path, dataset.sha256)
-    variant = parse_variant(config.network)
+    runs = config.train.with_files(run_paths)
+    for run, run_path in runs:
+        _check_run(run, run_path, dataset.sha256)
+    variant = config.train.variant
     # One network for all runs: Keras compiles it once.
     model = build_network(variant.kind, dataset.images.shape[1:], dataset.classes, seed=0, layers=variant.layers)
     model.jit_compile = True  # on a processor Keras would not, and free networks take twice as long
     free = free_layers(model) if variant.vcp == 0 else []
     frames = []
-    for fold, run_path in zip(config.fold_indices, run_paths, strict=True):
+    for run, run_path in runs:
         weights, _ = read_h5(run_path, [f"network/{variable.path}" for variable in model.weights])
         set_weights(model, {name.removeprefix("network/"): array for name, array in weights.items()})
-        held_out = fold_index(len(dataset.images), config.folds, fold)[1]
+        held_out = fold_index(len(dataset.images), run.folds, run.fold)[1]
         images, labels = dataset.images[held_out].astype(np.float32) / 255, dataset.labels[held_out]
-        rows = [row for layer in free for row in _kernel_rows(config, fold, layer)]
+        rows = [row for layer in free for row in _kernel_rows(config, run, layer)]
         if free:
             shared = shared_accuracy(model, images, labels)
             rows += [("shared_acc", layer, None, "observed", value) for layer, value in shared.items()]
         chosen = slice(config.images)
         rows += _transformed_rows(config, model, images[chosen], labels[chosen])
-        frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=fold))
-    cell = config.model_dump(include={"dataset", "augmentation", "level", "network"}, mode="json")
-    write_csv(path, pd.concat(frames).assign(**cell)[list(MEASURE_COLUMNS)], config.dump())
+        frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=run.fold))
+    write_csv(path, pd.concat(frames).assign(**config.train.labels())[list(MEASURE_COLUMNS)], config.dump())
 
 
-def _check_run(config: MeasureConfig, fold: int, run_path: str | Path, data_sha256: str) -> None:
+def _check_run(run: RunConfig, run_path: str | Path, data_sha256: str) -> None:
     """Refuse a run that is not the one asked for, or was trained on other data than will be evaluated."""
     _, attributes = read_h5(run_path, [])
-    asked = {key: value for key, value in config.dump().items() if key in RunConfig.model_fields} | {"fold": fold}
-    stored = attributes.get("config")
-    check_config(run_path, {key: stored.get(key) for key in asked} if isinstance(stored, dict) else None, asked)
+    check_config(run_path, attributes.get("config"), run.dump())
     if attributes.get("data_sha256") != data_sha256:
         raise FreeconvError(
             f"{run_path}: expected a run on data with SHA-256 {data_sha256}, received one on "
@@ -403,13 +395,13 @@ def _check_run(config: MeasureConfig, fold: int, run_path: str | Path, data_sha2
         )
 
 
-def _kernel_rows(config: MeasureConfig, fold: int, layer: "FreeConv2D") -> Iterator[tuple]:
+def _kernel_rows(config: MeasureConfig, run: RunConfig, layer: "FreeConv2D") -> Iterator[tuple]:
     """Yield measure, layer, setting, statistic and value of a free layer's kernels."""
     kernels, grid = _array(layer.kernel), layer.grid(layer.input.shape)
-    cell = (config.dataset, config.network, config.augmentation, config.level)
+    cell = (run.dataset, run.network, run.augmentation, run.level)
     for measure in get_args(DistanceMeasure):
         distances = distance_by_radius(kernels, grid, measure)
-        rng = random_stream(config.seed, "measure", *cell, fold, layer.name, measure)
+        rng = random_stream(run.seed, "measure", *cell, run.fold, layer.name, measure)
         null = permutation_null(kernels, grid, range(1, len(distances) + 1), rng, config.permutations, measure)
         for distance, (radius, *permuted) in zip(distances, null.itertuples(index=False), strict=True):
             yield f"{measure}_distance", layer.name, radius, "observed", distance

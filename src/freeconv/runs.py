@@ -7,6 +7,7 @@ from freeconv import layout
 from freeconv.configs import (
     AUGMENTATIONS,
     Augmentation,
+    CellConfig,
     DistanceConfig,
     MeasureConfig,
     RunConfig,
@@ -164,16 +165,19 @@ def train_config(
     )
 
 
+def cell_config(params: Params, dataset: str, network: str, augmentation: Augmentation, level: float) -> CellConfig:
+    """Return the configuration of all runs of one network, augmentation and level."""
+    job = train_config(params, dataset, network, augmentation, [level], held_out(params)).model_dump()
+    (level,) = job.pop("levels")
+    return CellConfig(level=level, **job)
+
+
 def distance_config(
     params: Params, dataset: str, network: str, augmentation: Augmentation, level: float
 ) -> DistanceConfig:
     """Return the configuration of the kernel-distance traces of one network, augmentation and level."""
     return DistanceConfig(
-        dataset=dataset,
-        network=network,
-        augmentation=augmentation,
-        level=level,
-        fold_indices=held_out(params),
+        train=cell_config(params, dataset, network, augmentation, level),
         radii=params.distance.radii,
         measures=params.distance.measures,
     )
@@ -184,14 +188,7 @@ def measure_config(
 ) -> MeasureConfig:
     """Return the configuration of what is measured of one network, augmentation and level."""
     return MeasureConfig(
-        dataset=dataset,
-        network=network,
-        augmentation=augmentation,
-        level=level,
-        fold_indices=held_out(params),
-        folds=params.train.folds,
-        seed=params.seed,
-        **params.measure.model_dump(),
+        train=cell_config(params, dataset, network, augmentation, level), **params.measure.model_dump()
     )
 
 

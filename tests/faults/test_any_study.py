@@ -69,9 +69,9 @@ def file_configs(params) -> dict[str, str]:
             found[path] = run.shard(copy_index).text()
         found[layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)] = run.text()
     for config in runs.measure_configs(params):
-        cell = (config.dataset, config.network, config.augmentation, config.level)
+        cell = (config.train.dataset, config.train.network, config.train.augmentation, config.train.level)
         found[layout.measure_file(*cell)] = config.text()
-        if config.network == "fcn":
+        if config.train.network == "fcn":
             found[layout.distance_file(*cell)] = runs.distance_config(params, *cell).text()
     return found
 

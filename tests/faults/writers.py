@@ -79,7 +79,9 @@ def write_one_shard():
 def write_one_distance():
     cell = ("mnist-5k", "fcn", "translate", 0.2)
     config = runs.distance_config(PARAMS, *cell)
-    make_traces(config, [layout.run_file(*cell, fold) for fold in config.fold_indices], layout.distance_file(*cell))
+    make_traces(
+        config, [layout.run_file(*cell, fold) for fold in config.train.fold_indices], layout.distance_file(*cell)
+    )
 
 
 def write_one_figure():
