@@ -150,14 +150,13 @@ def write_squeue(project: Path, text: str, code: int = 0) -> None:
 
 
 def test_slurm_jobs_of_a_killed_snakemake_are_named(project, monkeypatch):
-    monkeypatch.setattr(lifetime, "_live_run", None)
     monkeypatch.setenv("PATH", f"{project / 'programs'}{os.pathsep}{os.environ['PATH']}")
     lines = [f"12|rule_train_none|{project}", f"13|(null)|{project}", f"14|rule_shard|{project.parent}", "15"]
     write_squeue(project, "\n".join([*lines, f"16|rule_shard_wildcards_a|{project}"]))
     with pytest.raises(FreeconvError, match=f"^{project}: expected no Slurm jobs .*, received 2; .*: scancel 12 16$"):
         lifetime.hold_live_run()
-    monkeypatch.setattr(lifetime, "_live_run", None)
+    lifetime._live_run.release()
     write_squeue(project, lines[0], code=1)
     lifetime.hold_live_run()
     assert lifetime.slurm_jobs() == []
-    monkeypatch.setattr(lifetime, "_live_run", None)
+    lifetime._live_run.release()

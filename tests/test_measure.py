@@ -551,7 +551,8 @@ def test_broken_and_missing_runs_are_refused(project):
     with pytest.raises(FreeconvError, match=rf"^fold-0\.h5: expected a run on data .* {sha256}, received one on 0000"):
         make_measures(measured, RUNS, "data.h5", "out.csv")
     for fold in (0, 2):
-        attributes = {"config": {**CELL, "fold": fold}, "data_sha256": sha256}
+        (run,) = [run for run in measured.train.runs() if run.fold == fold]
+        attributes = {"config": run.dump(), "data_sha256": sha256}
         write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(7)}, attributes, "none")
     with pytest.raises(FreeconvError, match=r"^fold-0\.h5: .*remove the file and run again$") as error:
         make_measures(measured, RUNS, "data.h5", "out.csv")

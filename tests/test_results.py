@@ -92,6 +92,6 @@ def test_what_is_wrong_with_a_trace_is_named(project):
         assert "received" in problem_of(other)
         assert "the file was changed or damaged; remove the file and run again" in problem_of(other)
     other = Path(layout.distance_file("mnist-5k", "fcn", "none", 0)).read_text()
-    assert "expected augmentation = 'rotate', received 'none'" in problem_of(other)
+    assert "expected train.augmentation = 'rotate', received 'none'" in problem_of(other)
     _, problems = read_traces(small_params(distance={"radii": [2]}))
     assert "expected radii = [2], received [1, 4]" in problems[0].problem

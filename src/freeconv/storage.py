@@ -397,8 +397,10 @@ def _temporary(path: Path) -> Iterator[Path]:
             try:
                 yield temporary
                 os.replace(temporary, path)
-            finally:
+            except BaseException:
+                # only now: once it is renamed, a file of that name is another writer's
                 temporary.unlink(missing_ok=True)
+                raise
     except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by either
         raise FreeconvError(f"{path}: expected to write it, received {_reason(error)}") from error
 

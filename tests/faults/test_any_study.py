@@ -114,7 +114,8 @@ def test_every_file_is_asked_for_once_and_made_by_one_job(values):
 )
 def test_a_changed_parameter_concerns_its_dependents_alone(values, change):
     section, key, value, folders = change
-    before = check_params(values)
+    # networks of the search have epochs of their own
+    before = check_params({**values, "search": {}})
     changed = json.loads(before.text())
     if key is None:
         changed[section] = value

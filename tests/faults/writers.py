@@ -16,7 +16,7 @@ from freeconv.checkpoint import Checkpoint, Result, checkpoint_identity, write_c
 from freeconv.distance import make_traces
 from freeconv.errors import FreeconvError
 from freeconv.fetch import fetch
-from freeconv.figures import new_figure, save
+from freeconv.figures import new_figure, save, style
 from freeconv.report import make_report
 from freeconv.shard import make_shard
 from freeconv.tables import make_tables
@@ -85,10 +85,11 @@ def write_one_distance():
 
 
 def write_one_figure():
-    figure = new_figure(2, 1)
-    figure.subplots().plot([1, 2], [3, 4])
-    for suffix in ("svg", "png"):
-        save(figure, layout.figure_file("reports", "mnist-5k", "translate", "lines", suffix))
+    with style():
+        figure = new_figure(2, 1)
+        figure.subplots().plot([1, 2], [3, 4])
+        for suffix in ("svg", "png"):
+            save(figure, layout.figure_file("reports", "mnist-5k", "translate", "lines", suffix))
 
 
 def prepare_results():
