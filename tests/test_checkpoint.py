@@ -23,6 +23,7 @@ from freeconv.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from freeconv.errors import FreeconvError
 from freeconv.replicas import Replicas, compile_replicas
 from freeconv.storage import read_h5
 from training import checkpoint_path, config, data_path, run_path, shard_path, write_tiny
@@ -388,7 +389,7 @@ def test_a_flipped_bit_is_noticed_or_does_not_matter(written, capsys):
 
 def test_a_full_disk_does_not_end_the_training(folder, tmp_path, sums, monkeypatch, capsys):
     def full(*_, **__):
-        raise OSError(28, "No space left on device")
+        raise FreeconvError("a.h5: expected to write it, received No space left on device")
 
     monkeypatch.setattr(checkpoint, "write_h5", full)
     assert start_job(folder, tmp_path, JOBS["off"], "off")

@@ -166,8 +166,8 @@ def write_checkpoint(path: str | Path, identity: Mapping[str, Any], checkpoint: 
             arrays[f"state/{name}"] = value
     try:
         write_h5(path, arrays, {}, compression="none")
-    except (OSError, RuntimeError, FreeconvError) as error:  # HDF5 tells of a full disk by either of the first two
-        _say(f"a checkpoint cannot be written, training goes on without it: {path}: {error}")
+    except FreeconvError as error:
+        _say(f"a checkpoint cannot be written, training goes on without it: {error}")
 
 
 def read_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> Checkpoint | None:

@@ -81,7 +81,7 @@ def write_h5(
     """Write arrays and attributes to an HDF5 file, all or nothing.
 
     The file is written under a fixed temporary name beside `path`, flushed to disk, read back and renamed, so
-    `path` never holds half a file. There must be one writer per path.
+    `path` never holds half a file. Needs as much memory again as the file is long.
 
     Args:
         path: the file to write; missing folders are made.
@@ -91,6 +91,9 @@ def write_h5(
             `arrays`, type, shape and SHA-256 of each array as JSON; `content_sha256`, a function of these alone; and
             last `attributes_sha256`, of all other attributes.
         compression: `"zstd"` (needs hdf5plugin), `"gzip"` or `"none"`.
+
+    Raises:
+        FreeconvError: the file cannot be written, or another process is writing it.
     """
     path = Path(path)
     described = {name: _described(array) for name, array in arrays.items()}
@@ -100,21 +103,23 @@ def write_h5(
         "arrays": json.dumps(described),
         "content_sha256": _json_sha256(described),
     }
+    # In memory first: a disk that refuses to write can make HDF5 crash the process.
+    content = io.BytesIO()
+    with h5py.File(content, "w", libver=FORMAT) as file:
+        for name, array in arrays.items():
+            large = array.ndim > 1 and array.size > 0 and compression != "none"
+            file.create_dataset(
+                name,
+                data=array,
+                chunks=(min(CHUNK_ROWS, len(array)), *array.shape[1:]) if large else None,
+                **(_filters(compression) if large else {}),
+            )
+        for name, value in stored.items():
+            _write_attribute(file, name, value)
+        read_back = {name: _value(value) for name, value in file.attrs.items()}
+        _write_attribute(file, "attributes_sha256", _json_sha256(read_back))
     with _temporary(path) as temporary:
-        # HDF5's own lock would be a second one beside that of `_locked`.
-        with h5py.File(temporary, "w", libver=FORMAT, locking=False) as file:
-            for name, array in arrays.items():
-                large = array.ndim > 1 and array.size > 0 and compression != "none"
-                file.create_dataset(
-                    name,
-                    data=array,
-                    chunks=(min(CHUNK_ROWS, len(array)), *array.shape[1:]) if large else None,
-                    **(_filters(compression) if large else {}),
-                )
-            for name, value in stored.items():
-                _write_attribute(file, name, value)
-            read_back = {name: _value(value) for name, value in file.attrs.items()}
-            _write_attribute(file, "attributes_sha256", _json_sha256(read_back))
+        temporary.write_bytes(content.getbuffer())
         _flush(temporary)
         read_h5(temporary)
 
@@ -401,7 +406,7 @@ def _temporary(path: Path) -> Iterator[Path]:
                 # only now: once it is renamed, a file of that name is another writer's
                 temporary.unlink(missing_ok=True)
                 raise
-    except (OSError, RuntimeError) as error:  # HDF5 tells of a full disk by either
+    except OSError as error:
         raise FreeconvError(f"{path}: expected to write it, received {_reason(error)}") from error
 
 
@@ -431,14 +436,10 @@ def _locked(path: Path) -> Iterator[None]:
                 return
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OSError) -> str:
     """Return in words why a file cannot be written, and what to do."""
-    text = " ".join(str(error).split())
-    for number, advice in REFUSALS.items():
-        # HDF5 gives the system's error in its text only
-        if getattr(error, "errno", None) == number or os.strerror(number) in text:
-            return f"{os.strerror(number)}; {advice} and run again"
-    return f"{text or type(error).__name__}; mend that and run again"
+    advice = REFUSALS.get(error.errno or 0, "mend that")
+    return f"{error.strerror or type(error).__name__}; {advice} and run again"
 
 
 def _flush(path: Path) -> None:
