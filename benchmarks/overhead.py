@@ -16,11 +16,11 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from measuring import arguments, compared, measured, write_result
+from measuring import arguments, measured, write_result
 from project import ROOT, copy_project, run
 
 COMMAND = "python benchmarks/overhead.py"
-RUNS, QUICK_RUNS = (300, 1000, 3000), (20,)
+RUNS, QUICK_RUNS, ROUNDS = (300, 1000, 3000), (20,), 3
 JOBS, FOLDS, NETWORKS = 8, 5, 2
 STUB = '''#!/usr/bin/env -S {python} -SE
 """Write what the jobs of the study write, without doing anything."""
@@ -67,49 +67,54 @@ def stub(folder: Path) -> Path:
     return folder
 
 
+def tried(runs: int) -> dict[str, tuple[float, str]]:
+    """Make a study of so many runs; return what it took, with its unit."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "study"
+        programs = stub(Path(temporary) / "programs")
+        study(folder, runs)
+        run(folder, "git", "init", "-q")
+
+        def command(*words: str):
+            return run(folder, *words, programs=programs)
+
+        made = command("snakemake", "all_train", "--cores", str(JOBS), "--quiet", "all")
+        results = len(list(folder.glob("results/train/**/fold-*.h5")))
+        if results != runs:
+            raise RuntimeError(f"expected {runs} results, received {results}: {made.output[-2000:]}")
+        planned = command("snakemake", "-n", "all_train")
+        if "Nothing to be done" not in planned.output:
+            raise RuntimeError(f"expected nothing to do, received: {planned.output[-2000:]}")
+        command("dvc", "commit", "-f", "data", "shards", "train")
+        status = command("dvc", "status", "data", "shards", "train")
+        if "up to date" not in status.output:
+            raise RuntimeError(f"expected no change, received: {status.output[-2000:]}")
+        metadata = [file.stat().st_size for file in folder.glob(".snakemake/metadata/**/*") if file.is_file()]
+        return {
+            "the study from nothing": (made.seconds, "s"),
+            "the study's time per run": (1000 * made.seconds / runs, "ms"),
+            "the study, Snakemake's peak memory": (made.megabytes, "MB"),
+            "snakemake -n, nothing to do": (planned.seconds, "s"),
+            "snakemake -n, peak memory": (planned.megabytes, "MB"),
+            "dvc status, nothing to do": (status.seconds, "s"),
+            "dvc status, peak memory": (status.megabytes, "MB"),
+            "result files": (sum(1 for path in folder.glob("results/**/*") if path.is_file()), ""),
+            "Snakemake's metadata": (sum(metadata) / 1e6, "MB"),
+        }
+
+
 def main() -> None:
     """Measure and write the results."""
     options = arguments(__doc__).parse_args()
-    numbers = QUICK_RUNS if options.quick else RUNS
-    measurements, comparisons = [], []
-    for number in numbers:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary) / "study"
-            programs = stub(Path(temporary) / "programs")
-            study(folder, number)
-            run(folder, "git", "init", "-q")
-
-            def command(*words: str, folder: Path = folder, programs: Path = programs):
-                return run(folder, *words, programs=programs)
-
-            made = command("snakemake", "all_train", "--cores", str(JOBS), "--quiet", "all")
-            results = len(list(folder.glob("results/train/**/fold-*.h5")))
-            if results != number:
-                raise RuntimeError(f"expected {number} results, received {results}: {made.output[-2000:]}")
-            planned = command("snakemake", "-n", "all_train")
-            if "Nothing to be done" not in planned.output:
-                raise RuntimeError(f"expected nothing to do, received: {planned.output[-2000:]}")
-            command("dvc", "commit", "-f", "data", "shards", "train")
-            status = command("dvc", "status", "data", "shards", "train")
-            if "up to date" not in status.output:
-                raise RuntimeError(f"expected no change, received: {status.output[-2000:]}")
-            metadata = [file.stat().st_size for file in folder.glob(".snakemake/metadata/**/*") if file.is_file()]
-            files = sum(1 for path in folder.glob("results/**/*") if path.is_file())
-        runs = f"{number:,} runs"
-        comparisons += [
-            compared(f"{runs}: Snakemake's time per run", made.seconds / number, None, "s"),
-            compared(f"{runs}: peak memory", made.megabytes, None, "MB"),
-            compared(f"{runs}: snakemake -n, nothing to do", planned.seconds, None, "s"),
-            compared(f"{runs}: dvc status, nothing to do", status.seconds, None, "s"),
-        ]
-        measurements += [
-            measured(f"{runs}: the study from nothing", made.seconds, "s"),
-            measured(f"{runs}: snakemake -n, peak memory", planned.megabytes, "MB"),
-            measured(f"{runs}: dvc status, peak memory", status.megabytes, "MB"),
-            measured(f"{runs}: result files", files, ""),
-            measured(f"{runs}: Snakemake's metadata", sum(metadata) / 1e6, "MB"),
-        ]
-    write_result("overhead", __doc__, COMMAND, f"once, {JOBS} jobs at a time", measurements, comparisons, options)
+    numbers, rounds = (QUICK_RUNS, 1) if options.quick else (RUNS, ROUNDS)
+    taken = {number: [tried(number) for _ in range(rounds)] for number in numbers}
+    measurements = [
+        measured(f"{number:,} runs: {what}", [one[what][0] for one in taken[number]], unit)
+        for number in numbers
+        for what, (_, unit) in taken[number][0].items()
+    ]
+    method = f"{rounds} times, {JOBS} jobs at a time"
+    write_result("overhead", __doc__, COMMAND, method, measurements, [], options)
 
 
 if __name__ == "__main__":

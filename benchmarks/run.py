@@ -118,11 +118,12 @@ def performance_page(results: Sequence[Result]) -> str:
         ]
         if result["quick"]:
             lines += ["", "A trial at tiny sizes: these numbers mean nothing."]
-        lines += ["", "| compared | result | target | |", "|---|---|---|---|"]
-        lines += [
-            f"| {row['what']} | {value_text(row)} | {target_text(row)} | {VERDICT[met(row)]} |"
-            for row in result["compared"]
-        ]
+        if result["compared"]:
+            lines += ["", "| compared | result | target | |", "|---|---|---|---|"]
+            lines += [
+                f"| {row['what']} | {value_text(row)} | {target_text(row)} | {VERDICT[met(row)]} |"
+                for row in result["compared"]
+            ]
         if result["measured"]:
             lines += ["", "| measured | result |", "|---|---|"]
             lines += [f"| {row['what']} | {value_text(row)} |" for row in result["measured"]]
