@@ -4,6 +4,14 @@ import sys
 import time
 from pathlib import Path
 
+# The package beside the Snakefile, in rules and jobs: a clone, or a temporary copy in which DVC runs an experiment, may
+# use the environment of another folder, whose package may since have changed.
+SOURCE = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [SOURCE, os.environ.get("PYTHONPATH")])
+)
+
 from freeconv import layout, runs, variants
 from freeconv.code import code_hash
 from freeconv.errors import FreeconvError
