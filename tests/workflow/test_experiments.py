@@ -1,6 +1,7 @@
 """DVC's experiments, in a queue of temporary copies, applied and shown; and its remotes over SSH."""
 
 import asyncio
+import csv
 import json
 import re
 import shutil
@@ -112,7 +113,8 @@ def test_a_failed_experiment_says_why_in_one_line(study, queue):
 def test_an_applied_experiment_is_whole(study, queue):
     dvc("exp", "apply", "sweep-2", cwd=study)
     try:
-        assert (study / "results/train/mnist-5k/cnn/translate/0.2/fold-0.h5").exists()
+        levels = study / "results/train/mnist-5k/cnn/translate"
+        assert [level.name for level in levels.iterdir()] == ["0.2"]
         assert is_quiet(study)
     finally:
         git("checkout", "-q", ".", cwd=study)
@@ -121,16 +123,16 @@ def test_an_applied_experiment_is_whole(study, queue):
 
 
 def test_experiments_are_compared(study, queue):
-    shown = dvc("exp", "show", "--only-changed", "--drop", ".*_acc|src.*", "--keep", r".*\.val_acc", "--csv", cwd=study)
-    header, *rows = shown.splitlines()
-    assert header.split(",")[-3:] == [
-        "mnist-5k.translate.0.1.cnn.val_acc",
-        "mnist-5k.translate.0.2.cnn.val_acc",
-        "aug.translate",
-    ]
-    assert {name for name in ("sweep-1", "sweep-2") if any(name in row for row in rows)} == {"sweep-1", "sweep-2"}
+    options = ("--only-changed", "--hide-failed", "--drop", r".*_acc|src|results", "--keep", r".*\.val_acc")
+    shown = csv.DictReader(dvc("exp", "show", "--csv", *options, cwd=study).splitlines())
+    rows = {row["Experiment"]: row for row in shown if row["Experiment"]}
+    assert set(rows) == {"sweep-1", "sweep-2"}
+    levels = [f"mnist-5k.translate.{level}.cnn.val_acc" for level in ("0.1", "0.2")]
+    assert list(rows["sweep-1"])[6:] == [*levels, "aug.translate"]
+    assert [bool(rows["sweep-1"][level]) for level in levels] == [True, False]
+    assert [bool(rows["sweep-2"][level]) for level in levels] == [False, True]
     difference = json.loads(dvc("metrics", "diff", "HEAD", "sweep-2", "--json", cwd=study))
-    assert "mnist-5k.translate.0.2.cnn.val_acc" in difference["reports/metrics.json"]
+    assert levels[1] in difference["reports/metrics.json"]
 
 
 def test_the_page_of_plots_needs_no_network(study, queue, tmp_path):
