@@ -6,11 +6,9 @@ from pathlib import Path
 
 # The package beside the Snakefile, in rules and jobs: a clone, or a temporary copy in which DVC runs an experiment, may
 # use the environment of another folder, whose package may since have changed.
-SOURCE = str(Path(workflow.basedir, "src"))
-sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [SOURCE, os.environ.get("PYTHONPATH")])
-)
+SOURCES = [str(Path(workflow.basedir, "src")), os.environ.get("PYTHONPATH")]
+sys.path.insert(0, SOURCES[0])
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, SOURCES)))
 
 from freeconv import layout, runs, variants
 from freeconv.code import code_hash
