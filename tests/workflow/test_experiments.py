@@ -47,13 +47,16 @@ def run_queue(folder):
     with subprocess.Popen(
         ["dvc", "exp", "run", "--run-all", "-j2"], cwd=folder, env=project_environment(), stdout=subprocess.DEVNULL
     ) as process:
-        while process.poll() is None:
+        for _ in range(20):
             try:
                 process.wait(timeout=60)
+                break
             except subprocess.TimeoutExpired:
                 # A worker of DVC that reads a message which another is still writing dies (treeverse/dvc issue 10428),
                 # and the queue stands still until there is a new one. Where none died, this does nothing.
                 dvc("queue", "start", "-j2", cwd=folder)
+        else:
+            process.kill()
     assert process.returncode == 0
 
 
