@@ -71,3 +71,24 @@ def planned(folder: Path, *options: str) -> dict[str, int]:
     pairs = [line.split() for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()]
     assert pairs, output
     return {rule: int(number) for rule, number in pairs if rule != "all"}
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    """Run Git in a project and return its output."""
+    done = run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def dvc(*arguments: str, cwd: Path) -> str:
+    """Run DVC in a project and return its output."""
+    done = run("dvc", *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stdout[-5000:]
+    return done.stdout
+
+
+def is_quiet(folder: Path) -> bool:
+    """Return whether neither DVC nor Snakemake finds anything to do; if not, fail."""
+    assert "up to date" in dvc("status", cwd=folder)
+    assert planned(folder) == {}
+    return True

@@ -4,13 +4,7 @@ import csv
 import json
 
 import pytest
-from project import copy_project, planned, run
-
-
-def git(*arguments, cwd):
-    done = run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments, cwd=cwd)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+from project import copy_project, git, is_quiet, planned, run
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +21,6 @@ def study(tmp_path_factory):
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "Run", cwd=folder)
     return folder
-
-
-def is_quiet(folder):
-    assert "up to date" in run("dvc", "status", cwd=folder).stdout
-    assert planned(folder) == {}
-    return True
 
 
 def test_after_repro_both_are_quiet_and_git_is_clean(study):

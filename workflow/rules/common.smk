@@ -4,6 +4,12 @@ import sys
 import time
 from pathlib import Path
 
+# The package beside the Snakefile, in rules and jobs: a clone, or a temporary copy in which DVC runs an experiment, may
+# use the environment of another folder, whose package may since have changed.
+SOURCES = [str(Path(workflow.basedir, "src")), os.environ.get("PYTHONPATH")]
+sys.path.insert(0, SOURCES[0])
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, SOURCES)))
+
 from freeconv import layout, runs, variants
 from freeconv.code import code_hash
 from freeconv.errors import FreeconvError
