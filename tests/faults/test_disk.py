@@ -16,7 +16,9 @@ mount -t tmpfs -o size=512m tmpfs "$FOLDER"
 cp -a "$KEPT/." "$FOLDER"
 cd "$PROJECT"
 case $FAULT in
-  full) mount -o remount,size=$(( $(df --output=used -k "$FOLDER" | tail -1) + ROOM + 4 ))k "$FOLDER" ;;
+  full)
+    size=$(( $(df --output=used -k "$FOLDER" | tail -1) + ROOM ))
+    mount -o remount,size=$(( size > 4 ? size : 4 ))k "$FOLDER" ;;
   read-only) mount -o remount,ro "$FOLDER" ;;
 esac
 set +e
