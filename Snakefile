@@ -28,6 +28,7 @@ rule all:
 # Before the first job; not for dry runs, nor in the Snakemake that runs a single job on a cluster's node.
 onstart:
     hold_run()
+    mend_files()
     if workflow.local_exec:
         # The limit protects the queues of clusters. Here it only costs: while jobs run, Snakemake 9.27 looks for more
         # of them once a second for each job that has ended, in the end with a processor core of its own.

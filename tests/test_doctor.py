@@ -133,8 +133,8 @@ def test_missing_files_are_counted_by_folder(study):
     Path(layout.data_file("mnist-5k")).unlink()
     first = next(path for path in runs.run_files(PARAMS) if "/fcn/" in path)
     assert examine_files(PARAMS) == [
-        Finding("data", "1 of 1 files are missing, as data/mnist-5k.h5", "run snakemake"),
-        Finding("results/train", f"4 of 8 files are missing, as {first}", "run snakemake"),
+        Finding("data", "1 of 1 files are missing, as data/mnist-5k.h5", "run snakemake all_data"),
+        Finding("results/train", f"4 of 8 files are missing, as {first}", "run snakemake all_train"),
     ]
 
 

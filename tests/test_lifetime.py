@@ -91,6 +91,16 @@ def test_snakemake_and_its_jobs_end_when_dvc_is_killed(started, shell):
     assert is_gone(numbers["job"])
 
 
+def test_snakemake_ends_when_dvc_was_killed_before_it_could_watch(started):
+    """The shell between them lives on, as a child of a process that is not DVC."""
+    late = SNAKEMAKE.replace("import os, subprocess, sys, time", "import os, subprocess, sys, time; time.sleep(1)")
+    late = late.replace("own_jobs()", 'print("snakemake", os.getpid(), flush=True); time.sleep(1); own_jobs()')
+    shell = '"$0" -c "$1" "$2"; true'
+    numbers = started(DVC, shell, late, JOB.format(before=""), names=2, SHELL="/bin/sh", DVC_STAGE="train")
+    os.kill(numbers["dvc"], signal.SIGKILL)
+    assert is_gone(numbers["snakemake"], 4)
+
+
 def job_ends(owner: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [FREECONV, "runs", "--params", "none.yaml"],

@@ -3,6 +3,7 @@ import errno
 import fcntl
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from freeconv import storage
 from freeconv.errors import FreeconvError
 from freeconv.storage import (
     describe_h5,
+    mend_times,
     read_csv,
     read_h5,
     read_png,
@@ -320,6 +322,16 @@ def test_a_file_system_without_locks_can_be_written(path, monkeypatch):
     monkeypatch.setattr("freeconv.storage.fcntl.flock", no_locks)
     write_text(path, "text")
     assert path.read_text() == "text"
+
+
+def test_times_in_the_future_become_now(tmp_path):
+    late, early = tmp_path / "late", tmp_path / "early"
+    for file, moment in ((late, time.time() + 86400), (early, 1e9)):
+        file.touch()
+        os.utime(file, (moment, moment))
+    assert mend_times([late, early, tmp_path / "none"]) == [str(late)]
+    assert abs(late.stat().st_mtime - time.time()) < 60
+    assert early.stat().st_mtime == 1e9
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):

@@ -39,7 +39,10 @@ def own_jobs() -> None:
         dvc = [parent]
         if _stat(parent)[:1] == [Path(os.environ.get("SHELL") or "/bin/sh").name]:
             dvc.append(int(_stat(parent)[2]))  # DVC runs a stage's command in the user's shell
-        _end_with(dvc, "DVC")
+        # Children of a DVC that has already been killed are given to a process that never ends, in another session.
+        if any(_session(process) != os.getsid(0) for process in dvc):
+            _end("the DVC")
+        _end_with(dvc, "the DVC")
 
 
 def end_with_owner() -> None:
@@ -167,6 +170,14 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _session(process: int) -> int | None:
+    """Return the session of a process; None if it has ended."""
+    try:
+        return os.getsid(process)
+    except ProcessLookupError:
+        return None
 
 
 def _identity(process: int) -> str:

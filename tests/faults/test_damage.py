@@ -124,7 +124,7 @@ def test_changed(stored, count, width):
             name = "a flipped bit" if width == 1 else "64 bytes that are others"
             count(name, told=told, changed=changed)
             assert not changed, place
-    assert told_of > 20
+    assert told_of > 10  # of SHA256SUMS, only the line of one file is read
 
 
 @pytest.mark.representative

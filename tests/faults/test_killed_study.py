@@ -44,11 +44,8 @@ def test_killed_until_it_is_done(study, project, count, command):
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             kills += 1
-    # Without any flag and without a pause: what the killed one left ends by itself.
-    end = time.monotonic() + 5
+    time.sleep(1)  # what the killed one left ends by itself; then, without any flag:
     done = run(*command, cwd=project)
-    while "expected no other live run" in done.stdout and time.monotonic() < end:
-        done = run(*command, cwd=project)
     assert done.returncode == 0, done.stdout[-5000:]
     assert kills > 2
     assert planned(project) == {}

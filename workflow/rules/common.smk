@@ -16,6 +16,7 @@ from freeconv.errors import FreeconvError
 from freeconv.fetch import raw_sha256
 from freeconv.lifetime import hold_live_run, own_jobs
 from freeconv.params import check_params, read_values
+from freeconv.storage import mend_times
 
 BEGIN = time.time()
 
@@ -49,6 +50,16 @@ def hold_run():
         hold_live_run()
     except FreeconvError as error:
         sys.exit(f"freeconv: error: {error}")
+
+
+def mend_files():
+    """Mend times in the future, which a clock that was moved back has left, of all that jobs may read."""
+    sources = [path for path in Path("src/freeconv").rglob("*") if path.is_file()]
+    if mended := mend_times([*runs.all_files(PARAMS), *sources]):
+        print(
+            f"freeconv: {len(mended)} files were dated in the future, as {mended[0]}: they have the time of now",
+            file=sys.stderr,
+        )
 
 
 def tell_problems():
