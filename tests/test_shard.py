@@ -1,3 +1,6 @@
+import errno
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -148,10 +151,10 @@ def test_a_failed_write_leaves_the_old_shard_and_no_other_file(data, path, monke
     before = path.read_bytes()
 
     def fail(*args):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FreeconvError, match="No space left on device"):
         make_shard(config(copy_index=1), data, path)
     assert list(path.parent.iterdir()) == [path]
     assert path.read_bytes() == before

@@ -456,7 +456,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _reason(error: OSError) -> str:
     """Return in words why a file cannot be written, and what to do."""
     advice = REFUSALS.get(error.errno or 0, "mend that")
-    return f"{error.strerror or type(error).__name__}; {advice} and run again"
+    return f"{error.strerror or error or type(error).__name__}; {advice} and run again"
 
 
 def _flush(path: Path) -> None:

@@ -11,7 +11,9 @@ from project import copy_project, git, is_quiet, planned, run
 def study(tmp_path_factory):
     """Return a Git project in which `dvc repro` has made the smoke study."""
     folder = copy_project(
-        tmp_path_factory.mktemp("dvc") / "project", train={"held_out": [0, 1], "fuse": ["fold"], "epochs": 1}
+        tmp_path_factory.mktemp("dvc") / "project",
+        data={"limit": 1000},
+        train={"networks": ["fcn"], "held_out": [0, 1], "fuse": ["fold"], "epochs": 1, "batch": 200},
     )
     git("init", "-q", cwd=folder)
     git("add", "-A", cwd=folder)
@@ -66,14 +68,14 @@ def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
     assert "rule train" not in done.stdout
     with open(study / "reports/tables/accuracy.csv", newline="") as file:
         assert {row["level"] for row in csv.DictReader(file)} == {"0.2"}
-    assert not (study / "results/train/mnist-5k/cnn/none").exists()
+    assert not (study / "results/train/mnist-5k/fcn/none").exists()
     assert is_quiet(study)
     difference = json.loads(run("dvc", "metrics", "diff", "--json", cwd=study).stdout)
-    assert "mnist-5k.translate.0.cnn.val_acc" in difference["reports/metrics.json"]
+    assert "mnist-5k.translate.0.fcn.val_acc" in difference["reports/metrics.json"]
 
 
 def test_the_study_before_comes_back_from_the_cache(study):
     git("checkout", "-q", ".", cwd=study)
     assert run("dvc", "checkout", cwd=study).returncode == 0
     assert is_quiet(study)
-    assert (study / "results/train/mnist-5k/cnn/none/0/fold-0.h5").exists()
+    assert (study / "results/train/mnist-5k/fcn/none/0/fold-0.h5").exists()
