@@ -77,7 +77,7 @@ def file_configs(params) -> dict[str, str]:
 
 
 @pytest.mark.representative
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(values=STUDIES)
 def test_every_file_is_asked_for_once_and_made_by_one_job(values):
     params = check_params(values)
@@ -95,7 +95,7 @@ def test_every_file_is_asked_for_once_and_made_by_one_job(values):
 
 
 @pytest.mark.representative
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     values=STUDIES,
     change=st.sampled_from(
@@ -147,7 +147,7 @@ def test_a_changed_study_leaves_nothing_stale(tmp_path_factory, large, small):
 
 
 @pytest.mark.representative
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_images_of_any_shape_are_whole_or_refused(tmp_path_factory, data):
     count = data.draw(st.integers(1, 20))

@@ -18,7 +18,7 @@ def test_one_writes_and_the_others_are_refused_or_write_the_same(project, count,
     before = contents(".")
     writer.write()
     made = contents(".")
-    for round_number in range(6):
+    for round_number in range(4):
         if round_number % 2:
             for path in made.keys() - before.keys():
                 (project / path).unlink()

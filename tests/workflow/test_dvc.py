@@ -55,6 +55,20 @@ def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
         done = run("dvc", command, cwd=folder)
         assert done.returncode == 0, done.stdout[-5000:]
     assert is_quiet(clone)
+    # In a clone, too, exactly the dependents of what has changed are made again.
+    changes = {
+        "src/freeconv/distance.py": ("\n# a comment\n", {}),
+        "src/freeconv/figures.py": ("\nCHANGED = 1\n", {"figures": 1, "drawings": 1, "report": 1}),
+        "workflow/rules/distance.smk": (
+            '        " --changed"\n',
+            {"distance": 2, "tables": 1, "figures": 1, "report": 1},
+        ),
+    }
+    for path, (text, expected) in changes.items():
+        before = (clone / path).read_text()
+        (clone / path).write_text(before + text)
+        assert planned(clone) == expected, path
+        (clone / path).write_text(before)
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("radii:\n  - 1\n", "radii:\n  - 2\n"))
     assert planned(clone) == {"distance": 2, "drawings": 1, "tables": 1, "figures": 1, "report": 1}
