@@ -383,7 +383,7 @@ def mend_times(paths: Iterable[str | Path]) -> list[str]:
     now = time.time()
     mended = []
     for path in paths:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # missing, or another user's
             if Path(path).stat().st_mtime > now:
                 os.utime(path, (now, now))
                 mended.append(str(path))
@@ -447,10 +447,17 @@ def _locked(path: Path) -> Iterator[None]:
                 if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                     raise
                 # a file system without locks: it is on the user that only one Snakemake runs
-            # Who held the lock before may have renamed or deleted what was opened.
-            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            if _is_open(path, file.fileno()):
                 yield
                 return
+
+
+def _is_open(path: Path, descriptor: int) -> bool:
+    """Return whether an open file still has its name: who held its lock before may have renamed or deleted it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _reason(error: OSError) -> str:
