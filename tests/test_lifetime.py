@@ -1,4 +1,6 @@
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,14 +93,57 @@ def test_snakemake_and_its_jobs_end_when_dvc_is_killed(started, shell):
     assert is_gone(numbers["job"])
 
 
+# Snakemake as DVC starts it, slow: it is named before it looks for its DVC.
+LATE = SNAKEMAKE.replace("own_jobs()\n", 'print("snakemake", os.getpid(), flush=True); time.sleep(1); own_jobs()\n', 1)
+KEPT = '"$0" -c "$1" "$2"; true'  # the shell between DVC and Snakemake lives on, as a child of another process
+# Gets the children of a killed DVC, which is in another session.
+REAPER = """
+import ctypes, os, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+print("reaper", os.getpid(), flush=True)
+subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], start_new_session=True)
+time.sleep(600)
+"""
+# Process 1 of a container, in the session of all others: kills DVC and fails if Snakemake does not end. It reads what
+# to start, so that its own command line does not name DVC.
+PROCESS_1 = """
+import json, os, signal, subprocess, sys, time
+command = [sys.executable, "-c", *json.load(sys.stdin)]
+child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+numbers = dict(child.stdout.readline().split() for _ in range(2))
+assert os.getpid() == 1 and os.getsid(int(numbers["snakemake"])) == os.getsid(0)
+os.kill(child.pid, signal.SIGKILL)
+end = time.monotonic() + 10
+while os.path.exists(f"/proc/{numbers['snakemake']}/exe"):  # a process that has ended has none
+    if time.monotonic() > end:
+        sys.exit("Snakemake lives on")
+    time.sleep(0.05)
+"""
+
+
 def test_snakemake_ends_when_dvc_was_killed_before_it_could_watch(started):
-    """The shell between them lives on, as a child of a process that is not DVC."""
-    late = SNAKEMAKE.replace("import os, subprocess, sys, time", "import os, subprocess, sys, time; time.sleep(1)")
-    late = late.replace("own_jobs()", 'print("snakemake", os.getpid(), flush=True); time.sleep(1); own_jobs()')
-    shell = '"$0" -c "$1" "$2"; true'
-    numbers = started(DVC, shell, late, JOB.format(before=""), names=2, SHELL="/bin/sh", DVC_STAGE="train")
+    numbers = started(REAPER, DVC, KEPT, LATE, JOB.format(before=""), names=3, SHELL="/bin/sh", DVC_STAGE="train")
     os.kill(numbers["dvc"], signal.SIGKILL)
-    assert is_gone(numbers["snakemake"], 4)
+    assert not is_gone(numbers["snakemake"], 0.1)
+    assert is_gone(numbers["snakemake"], 10)
+
+
+UNSHARE = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="this machine lets users make no process namespace",
+)
+def test_snakemake_ends_when_dvc_was_killed_in_a_container_of_one_session():
+    """As above; process 1 of the namespace ends all others when it ends."""
+    subprocess.run(
+        [*UNSHARE, sys.executable, "-c", PROCESS_1],
+        input=json.dumps([DVC, KEPT, LATE, JOB.format(before="")]),
+        env={**os.environ, "SHELL": "/bin/sh", "DVC_STAGE": "train"},
+        text=True,
+        check=True,
+    )
 
 
 def job_ends(owner: str) -> subprocess.CompletedProcess:

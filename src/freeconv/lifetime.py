@@ -39,8 +39,7 @@ def own_jobs() -> None:
         dvc = [parent]
         if _stat(parent)[:1] == [Path(os.environ.get("SHELL") or "/bin/sh").name]:
             dvc.append(int(_stat(parent)[2]))  # DVC runs a stage's command in the user's shell
-        # Children of a DVC that has already been killed are given to a process that never ends, in another session.
-        if any(_session(process) != os.getsid(0) for process in dvc):
+        if any(_is_reaper(process) for process in dvc):
             _end("the DVC")
         _end_with(dvc, "the DVC")
 
@@ -172,12 +171,26 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _session(process: int) -> int | None:
-    """Return the session of a process; None if it has ended."""
+def _is_reaper(process: int) -> bool:
+    """Return whether a process is not DVC or its shell, but the reaper that inherits the children of a killed DVC.
+
+    Mostly that is a process of another session. In a container all may be one session; there it is process 1, unless
+    that is the DVC itself.
+    """
     try:
-        return os.getsid(process)
+        if os.getsid(process) != os.getsid(0):
+            return True
     except ProcessLookupError:
-        return None
+        return True
+    return process == 1 and not _names_dvc(Path("/proc/1/cmdline"))
+
+
+def _names_dvc(command_line: Path) -> bool:
+    """Return whether a command line is one of DVC; True if it cannot be read."""
+    try:
+        return b"dvc" in command_line.read_bytes()
+    except OSError:
+        return True
 
 
 def _identity(process: int) -> str:
