@@ -2,18 +2,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
+LOCK ?= requirements$(if $(shell command -v nvidia-smi),-cuda).lock
 
 .PHONY: help setup demo restore test test-faults test-slurm lint bench docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/installed ## make .venv with everything at the versions of requirements.lock
+setup: .venv/installed ## make .venv with everything at the versions of requirements.lock, or requirements-cuda.lock
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: $(LOCK) pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $(LOCK)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -46,9 +48,12 @@ bench: setup ## measure speed and write docs/performance.md (peers: uv pip insta
 docs: setup ## write the generated reference pages
 	freeconv params --write-docs
 
-lock: setup ## resolve pyproject.toml anew into requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header pyproject.toml --group dev -o requirements.lock
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header pyproject.toml --group dev
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock and requirements-cuda.lock
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra cuda --constraint requirements.lock -o requirements-cuda.lock
 
 clean: ## delete the environment; data and results stay
 	rm -rf .venv

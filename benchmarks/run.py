@@ -59,10 +59,19 @@ EPYC that were not idle, 2026-11-22; in each pair MNIST's network comes first an
 | not compiled in the order before, gradient by hand | 1.42, 1.47 | 1.27, 1.36 | |
 
 With JAX the order that was taken costs 0.88 of the one before for MNIST on one thread, 0.97 on two, and 0.97 for
-CIFAR-10 on two. XLA's own switches (XNNPACK, vectors of 512 bits, products on one thread) changed no ratio beyond the
-spread; with oneDNN, XLA refused the dense layer's gradient. What is left is that XLA multiplies small matrices one
-after another, each on all threads, and TensorFlow many at a time: of the middle layer's products on two threads XLA
-reached 61 to 106 GFLOP/s and TensorFlow 111 to 128. Not tried: Adam over one vector of all weights.
+CIFAR-10 on two. All this was with TensorFlow 2.20, whose XLA multiplied the middle layer's matrices on two threads at
+61 to 106 GFLOP/s.
+
+TensorFlow 2.21 takes 0.84 (MNIST) and 0.82 (CIFAR-10) of 2.20's time for a step on two cores, 0.95 on one (MNIST). What
+is left, from its profiler, of 69 ms for CIFAR-10: the forward products of the free layers take 18 ms (about 140
+GFLOP/s; small results of long sums, on two threads each), the backward ones 25 (150 to 185; two at a time), the dense
+layer 10, Adam 9 (three passes over the weights, 40 bytes each, where 28 would do in one), the gathering of the batch
+and copies of the weights 5, receptive fields and the rest 3; some of it at the same time. Other orders of the products'
+axes are slower in sum: middle layer of CIFAR-10, forwards and backwards, 27.4 ms as taken, 27.5, 28.2 and 34.3 ms.
+XLA's switches for XNNPACK, YNNPACK, oneDNN, vectors of 512 bits and products on one thread changed no ratio beyond the
+spread. Without its scheduler for concurrency, and with region analysis, it makes no copies of the weights: 0.97, but
+the switches are one version's. A barrier between gradient and Adam changed nothing. Not tried: Adam in blocks that fit
+the cache.
 
 Evaluation takes six times 1,000 forward passes against 3,968 forward and backward ones of training, a third of the
 products of the demo's epoch; a quarter of the time could only be reached while training was slower for each product

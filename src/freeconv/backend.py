@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # What TensorFlow and JAX read when they are imported: few messages, and of a GPU's memory no more than is needed.
@@ -16,6 +20,9 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 # Keras imports these where they are installed, for adapters that no job uses; TensorFlow Lite imports JAX. Together
 # they are a third of the time that `import keras` takes.
 UNUSED = ("matplotlib", "pandas", "sklearn")
+# What TensorFlow 2.21 says while it is imported, whatever TF_CPP_MIN_LOG_LEVEL is: that a processor has vector
+# instructions, that a machine has no GPU.
+NOTICE = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog")
 
 
 def import_keras(threads: int = 0) -> None:
@@ -35,10 +42,31 @@ def import_keras(threads: int = 0) -> None:
     modules: dict = sys.modules  # a name that stands for None is a package that is not installed, for `import`
     modules.update(dict.fromkeys(hidden))
     try:
-        import keras  # noqa: F401
+        with _without_notices():
+            import keras  # noqa: F401
     finally:
         for name in hidden:
             del modules[name]
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Hold back what is written to standard error, by libraries too; afterwards write what is no notice."""
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != SETTINGS["TF_CPP_MIN_LOG_LEVEL"]:
+        yield
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if not NOTICE.match(line)))
 
 
 def _backend() -> str:
