@@ -286,6 +286,16 @@ def test_a_failed_write_leaves_what_was_there(path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == ["file.h5"]
 
 
+@pytest.mark.parametrize("damage", [lambda held: held[:-1] + b"x", lambda held: held[:-1], lambda held: held + b"x"])
+def test_what_the_disk_does_not_hold_is_not_taken(path, monkeypatch, damage):
+    before = path.read_bytes()
+    monkeypatch.setattr("freeconv.storage._flush", lambda file: file.write_bytes(damage(file.read_bytes())))
+    with pytest.raises(FreeconvError, match=f"^{path}: expected to read back what was written, received other content"):
+        write_h5(path, {"other": np.zeros(3)}, {})
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["file.h5"]
+
+
 def test_a_file_has_one_writer(path):
     before, temporary = path.read_bytes(), path.with_name(f".{path.name}.tmp")
     with temporary.open("w") as other:

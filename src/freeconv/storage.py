@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # training needs no pandas
     import pandas as pd
 
 CHUNK_ROWS = 256
+COMPARED_BYTES = 2**20  # at a time, when a file is read back
 # HDF5's format of 2015 has checksums in all its own structures; the default one, of 1998, has none.
 FORMAT = ("v110", "v110")
 
@@ -81,8 +82,8 @@ def write_h5(
 ) -> None:
     """Write arrays and attributes to an HDF5 file, all or nothing.
 
-    The file is written under a fixed temporary name beside `path`, flushed to disk, read back and renamed, so
-    `path` never holds half a file. Needs as much memory again as the file is long.
+    The file is written under a fixed temporary name beside `path`, flushed to disk, read back, compared and renamed,
+    so `path` never holds half a file. Needs as much memory again as the file is long.
 
     Args:
         path: the file to write; missing folders are made.
@@ -94,7 +95,7 @@ def write_h5(
         compression: `"zstd"` (needs hdf5plugin), `"gzip"` or `"none"`.
 
     Raises:
-        FreeconvError: the file cannot be written, or another process is writing it.
+        FreeconvError: the file cannot be written, another process is writing it, or the disk holds other content.
     """
     path = Path(path)
     described = {name: _described(array) for name, array in arrays.items()}
@@ -122,7 +123,20 @@ def write_h5(
     with _temporary(path) as temporary:
         temporary.write_bytes(content.getbuffer())
         _flush(temporary)
-        read_h5(temporary)
+        if not _holds(temporary, content):
+            raise FreeconvError(
+                f"{path}: expected to read back what was written, received other content; check the disk, and run again"
+            )
+
+
+def _holds(path: Path, content: io.BytesIO) -> bool:
+    """Return whether a file holds these bytes and no more."""
+    content.seek(0)
+    with path.open("rb") as file:
+        while part := content.read(COMPARED_BYTES):
+            if file.read(COMPARED_BYTES) != part:
+                return False
+        return not file.read(1)
 
 
 def _write_attribute(file: h5py.File, name: str, value: Any) -> None:
