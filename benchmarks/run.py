@@ -67,12 +67,12 @@ profiler, over 69 ms of a CIFAR-10 step: the forward products of the free layers
 results of long sums, on two threads each), the backward ones 25 (150 to 185; two at a time), the dense layer 10, Adam 9
 (three passes over the weights, 40 bytes each, where 28 would do in one), the gathering of the batch and copies of the
 weights 5, receptive fields and the rest 3; some of it at the same time. The copies are gone since Adam's rate depends
-on the last gradient: 0.97 of the time for CIFAR-10, 0.98 for MNIST (medians of three pairs of processes). XLA's
-switches do that, too (no scheduler for concurrency, region analysis: 0.97), but may be missing in other versions; a
-barrier between gradient and Adam does not. Other orders of the products' axes are slower in sum: CIFAR-10's middle
-layer, forwards and backwards, 27.4 ms as taken, 27.5, 28.2 and 34.3 ms. XLA's switches for XNNPACK, YNNPACK, oneDNN,
-vectors of 512 bits and products on one thread changed no ratio beyond the spread. Not tried: Adam in blocks that fit
-the cache.
+on the last gradient: 0.96 of the time for CIFAR-10, no difference beyond the spread for MNIST (medians of three pairs
+of processes). XLA's switches do that, too (no scheduler for concurrency, region analysis: 0.97), but may be missing in
+other versions; a barrier between gradient and Adam does not. Other orders of the products' axes are slower in sum:
+CIFAR-10's middle layer, forwards and backwards, 27.4 ms as taken, 27.5, 28.2 and 34.3 ms. XLA's switches for XNNPACK,
+YNNPACK, oneDNN, vectors of 512 bits and products on one thread changed no ratio beyond the spread. Not tried: Adam in
+blocks that fit the cache.
 
 Evaluation takes six times 1,000 forward passes against 3,968 forward and backward ones of training, a third of the
 products of the demo's epoch; a quarter of the time could only be reached while training was slower for each product

@@ -178,7 +178,7 @@ def adam(state: State, gradients: Sequence[Any], learning_rate: float) -> State:
     """
     step = state["step"] + 1
     rate = learning_rate * ops.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
-    # The first layer's gradient is computed last. Until then the other layers' weights are still read, and XLA would copy
+    # The first layer's gradient is computed last. Until then other layers' weights are still read, and XLA would copy
     # them in order to update them before; a rate that depends on that gradient makes all updates wait.
     rate = rate + 0 * ops.reshape(gradients[0], (-1,))[0]
     first = [old + (new - old) * (1 - BETA_1) for old, new in zip(state["first"], gradients, strict=True)]
