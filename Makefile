@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
-LOCK ?= requirements$(if $(shell command -v nvidia-smi),-cuda).lock
+LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
 .PHONY: help setup demo restore test test-faults test-slurm lint bench docs lock clean
 

@@ -78,3 +78,17 @@ def test_notices_of_tensorflow_are_held_back_and_nothing_else(tmp_path, level, k
     )
     lines = done.stderr.splitlines(keepends=True)
     assert lines == kept if kept is not None else len(lines) == 3
+
+
+def test_keras_is_imported_without_a_folder_for_temporary_files(tmp_path):
+    """As on a full disk."""
+    (tmp_path / "keras.py").write_text("print('imported')\n")
+    script = "import tempfile; tempfile.tempdir = '/no/such/folder'\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script + "from freeconv.backend import import_keras; import_keras()"],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("imported\n", "")

@@ -55,9 +55,13 @@ def _without_notices() -> Iterator[None]:
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] != SETTINGS["TF_CPP_MIN_LOG_LEVEL"]:
         yield
         return
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    try:
+        held, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115
+    except OSError:  # nowhere to hold it, or no standard error
+        yield
+        return
+    with held:
+        sys.stderr.flush()
         os.dup2(held.fileno(), 2)
         try:
             yield
