@@ -33,7 +33,7 @@ test-faults: setup ## all faults: kills, full disks, damage, locks (docs/reliabi
 	pytest tests/faults --all-faults --faults-page docs/reliability.md
 
 test-slurm: setup ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)
-	PYTHONPATH=tests/workflow python tests/slurm/run.py $(PARAMS)
+	python -m tests.slurm.run $(PARAMS)
 
 lint: setup ## style, types, Snakemake's lint
 	ruff check .

@@ -4,7 +4,7 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     dataset=r"[a-z0-9_-]+",
-    network=variants.NAME,
+    network=names.NAME,
     augmentation="none|translate|rotate|noise|edge_noise",
     level=r"0|0\.[0-9]+|[0-9.]+e-[0-9]+",
     copy_index=r"\d+",

@@ -21,7 +21,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from measuring import arguments, compared, measured, round_robin, write_result
 from scipy import ndimage
 
-from freeconv.augment import AUGMENT
+from freeconv.images import AUGMENT
 
 COMMAND = "python benchmarks/augmentation.py"
 SHAPES = {"28 × 28 × 1": (28, 28, 1), "32 × 32 × 3": (32, 32, 3)}

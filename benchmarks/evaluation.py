@@ -22,12 +22,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from measuring import ROOT, arguments, compared, measured, round_robin, write_result
 
-from freeconv.evaluate import evaluation_sets
-from freeconv.networks import build_network
-from freeconv.params import load_params
-from freeconv.replicas import compile_replicas, initial_state, on_device
-from freeconv.runs import train_config
-from freeconv.train import epoch_batches, fold_index
+from freeconv.architectures.build import build_network
+from freeconv.study.grid import train_config
+from freeconv.study.params import load_params
+from freeconv.data.batches import epoch_batches
+from freeconv.data.evaluation_sets import evaluation_sets
+from freeconv.data.folds import fold_index
+from freeconv.training.stack import compile_replicas, initial_state, on_device
 
 COMMAND = "python benchmarks/evaluation.py"
 NETWORKS = ("cnn", "fcn")

@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from freeconv import layout, runs
-from freeconv.compare import interval
-from freeconv.params import Params, check_params
-from freeconv.storage import read_h5
-from freeconv.tables import median
+from freeconv.analysis.intervals import interval
+from freeconv.analysis.medians import median
+from freeconv.storage.hdf5 import read_h5
+from freeconv.study import grid, paths
+from freeconv.study.params import Params, check_params
+from freeconv.vocabulary import level_text
 
 PAGE = Path(__file__).parent.parent / "docs" / "fidelity.md"
 BEGIN, END = "<!-- measured -->\n", "<!-- end -->\n"
@@ -119,18 +120,18 @@ def train(params: Params, network: str, folder: Path) -> None:
     def call(*words: str) -> None:
         subprocess.run(["freeconv", *words], cwd=folder, env=environment, check=True, capture_output=True)
 
-    for job in runs.jobs(params):
+    for job in grid.jobs(params):
         if job.network != network:
             continue
-        done = [layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in job.runs()]
+        done = [paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in job.runs()]
         if all((folder / path).exists() for path in done):
             continue
-        if not (folder / layout.data_file(job.dataset)).exists():
+        if not (folder / paths.data_file(job.dataset)).exists():
             call("fetch", job.dataset)
         for run in job.runs():
             for copy_index in range(run.copies):
                 shard = run.shard(copy_index)
-                path = layout.shard_file(shard.dataset, shard.augmentation, shard.level, copy_index)
+                path = paths.shard_file(shard.dataset, shard.augmentation, shard.level, copy_index)
                 if not (folder / path).exists():
                     call("shard", shard.text())
         call("train", job.text(), "--threads", "1")
@@ -139,8 +140,8 @@ def train(params: Params, network: str, folder: Path) -> None:
 def medians(params: Params, cell: tuple[str, str, float], metric: str, folder: Path) -> list[float]:
     """Return the aggregate of a metric for each fold of a cell."""
     found = []
-    for fold in runs.held_out(params):
-        path = folder / layout.run_file("mnist-5k", *cell, fold)
+    for fold in grid.held_out(params):
+        path = folder / paths.run_file("mnist-5k", *cell, fold)
         names = [f"history/{name}" for name in (metric, "val_acc")]
         history = {name.removeprefix("history/"): array for name, array in read_h5(path, names)[0].items()}
         found.append(median([history], metric, params.report.aggregate))
@@ -155,7 +156,7 @@ def rows(folder: Path) -> list[str]:
     for switch in SWITCHES:
         for value in switch.values:
             params = study(switch, value)
-            config = next(job for job in runs.jobs(params) if job.network == switch.cell[0]).text()
+            config = next(job for job in grid.jobs(params) if job.network == switch.cell[0]).text()
             folders[switch, value] = folder / str(list(jobs).index(config) if config in jobs else len(jobs))
             folders[switch, value].mkdir(exist_ok=True)
             jobs[config] = (params, switch.cell[0], folders[switch, value])
@@ -173,7 +174,7 @@ def rows(folder: Path) -> list[str]:
             network, augmentation, level = switch.cell
             change = f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})".replace("-", "−")
             lines.append(
-                f"| `{switch.name}` | {network}, {augmentation} {layout.level_text(level)} | {metric} | "
+                f"| `{switch.name}` | {network}, {augmentation} {level_text(level)} | {metric} | "
                 f"{np.median(text):.4f} | {np.median(program):.4f} | {change} |"
             )
     return lines
@@ -184,7 +185,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lines = rows(Path(folder))
-    from freeconv.environment import processor  # imports Keras, which the jobs need not inherit
+    from freeconv.machine.environment import processor  # imports Keras, which the jobs need not inherit
 
     table = [
         f"`python benchmarks/fidelity.py` on {date.today()}; {processor()}, {os.cpu_count()} cores; mnist-5k,",

@@ -24,12 +24,12 @@ import keras
 import numpy as np
 from measuring import ROOT, arguments, compared, fastest, matrix_products, measured, round_robin, write_result
 
-from freeconv.environment import environment, has_gpu
 from freeconv.errors import FreeconvError
-from freeconv.estimate import as_dict, estimate
-from freeconv.params import Params, load_params
-from freeconv.precision import use_precision
-from freeconv.replicas import on_device
+from freeconv.machine.environment import environment, has_gpu
+from freeconv.planning.estimate import as_dict, estimate
+from freeconv.study.params import Params, load_params
+from freeconv.training.precision import use_precision
+from freeconv.training.stack import on_device
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 HOURS = 3600.0

@@ -32,8 +32,8 @@ if __name__ == "__main__":
 import numpy as np
 from measuring import arguments, compared, measured, write_result
 
-from freeconv.params import check_params
-from freeconv.runs import train_config
+from freeconv.study.grid import train_config
+from freeconv.study.params import check_params
 
 COMMAND = "python benchmarks/growth.py"
 BASE = {"images": 2000, "size": 28, "replicas": 1, "levels": 1, "batch": 128}
@@ -64,9 +64,9 @@ def positions(size: int) -> int:
 
 def train_job(job: dict[str, int], folder: Path) -> dict[str, float]:
     """Train a job of `BASE`'s form in this process and return the seconds of an epoch and the peak memory in MB."""
-    from freeconv.shard import make_shard
-    from freeconv.storage import write_h5
-    from freeconv.train import train
+    from freeconv.commands.shard import make_shard
+    from freeconv.commands.train import train
+    from freeconv.storage.hdf5 import write_h5
 
     levels = [0.1 * number for number in range(1, job["levels"] + 1)]
     params = check_params({"train": {"folds": FOLDS, "epochs": EPOCHS, "batch": job["batch"]}, "aug": {"copies": 1}})

@@ -41,10 +41,10 @@ from measuring import (
     write_result,
 )
 
-from freeconv.architectures import ARCHITECTURES, DENSE_UNITS
 from freeconv.layers import FreeConv2D
-from freeconv.networks import build_network
-from freeconv.replicas import compile_replicas, initial_state, on_device
+from freeconv.architectures.build import build_network
+from freeconv.architectures.sizes import ARCHITECTURES, DENSE_UNITS
+from freeconv.training.stack import compile_replicas, initial_state, on_device
 
 COMMAND = "python benchmarks/layer.py"
 CLASSES, LEARNING_RATE, IMAGES = 10, 0.001, 2560

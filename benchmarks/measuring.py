@@ -127,7 +127,7 @@ def write_result(
         device: what computed, if that was not the processor.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from freeconv.environment import processor  # imports Keras, which measured child processes need not inherit
+    from freeconv.machine.environment import processor  # imports Keras, which measured child processes need not inherit
 
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -166,7 +166,7 @@ def matrix_products(quick: bool, dtype: str = "float32") -> tuple[float, dict[st
     import keras
     from keras import ops
 
-    from freeconv.environment import has_gpu
+    from freeconv.machine.environment import has_gpu
 
     size = QUICK_PRODUCT if quick else GPU_PRODUCT if has_gpu() else CPU_PRODUCT
     left, right = (ops.cast(np.random.default_rng(seed).random((size, size), "float32"), dtype) for seed in (0, 1))
@@ -200,7 +200,7 @@ def step_operations(shape: Sequence[int], classes: int, batch: int) -> float:
     The same for a convolutional and a free network. Each layer needs one product forwards and two backwards; the first
     layer's inputs need no gradient.
     """
-    from freeconv.architectures import ARCHITECTURES, DENSE_UNITS, architecture
+    from freeconv.architectures.sizes import ARCHITECTURES, DENSE_UNITS, architecture
 
     height, width, channels = shape
     products = []

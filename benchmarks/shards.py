@@ -22,9 +22,10 @@ import cv2
 import numpy as np
 from measuring import arguments, compared, measured, round_robin, write_result
 
-from freeconv import shard
-from freeconv.configs import ShardConfig
-from freeconv.storage import read_h5, write_h5
+from freeconv.commands import shard
+from freeconv.storage.hdf5 import read_h5, write_h5
+from freeconv.storage.shard_file import read_shard
+from freeconv.study.jobs import ShardConfig
 
 COMMAND = "python benchmarks/shards.py"
 SHAPES = {"28 × 28 × 1": ((28, 28, 1), 60_000), "32 × 32 × 3": ((32, 32, 3), 20_000)}
@@ -93,7 +94,7 @@ def main(command_line: list[str] | None = None) -> None:
             )
             paths = {name: Path(folder, f"shard-{shape[0]}-{name}.h5") for name in COMPRESSIONS}
             making = {name: Making(config, data, path, name) for name, path in paths.items()}
-            reading = {f"read {name}": partial(shard.read_shard, path, config, sha256) for name, path in paths.items()}
+            reading = {f"read {name}": partial(read_shard, path, config, sha256) for name, path in paths.items()}
             seconds = round_robin({**making, **reading}, rounds)
             for name, target in COMPRESSIONS.items():
                 parts = {part: np.array(values[1:]) for part, values in making[name].seconds.items()}

@@ -35,10 +35,10 @@ from measuring import (
     write_result,
 )
 
-from freeconv.environment import environment, has_gpu
-from freeconv.networks import build_network
-from freeconv.precision import use_precision
-from freeconv.replicas import compile_replicas, initial_state, on_device
+from freeconv.machine.environment import environment, has_gpu
+from freeconv.architectures.build import build_network
+from freeconv.training.precision import use_precision
+from freeconv.training.stack import compile_replicas, initial_state, on_device
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 SIZES = {"mnist": ((28, 28, 1), 256), "cifar": ((32, 32, 3), 128)}

@@ -20,9 +20,9 @@ from typing import Any
 
 from measuring import arguments, compared, round_robin, write_result
 
-from freeconv.configs import TrainConfig
-from freeconv.params import check_params
-from freeconv.runs import shard_config, train_config
+from freeconv.study.grid import shard_config, train_config
+from freeconv.study.jobs import TrainConfig
+from freeconv.study.params import check_params
 
 COMMAND = "python benchmarks/startup.py"
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,10 +41,10 @@ def training_job() -> TrainConfig:
 def first_step() -> None:
     """Do what `freeconv train` does in the current folder up to the first training step, say so and stop."""
     from freeconv import cli
-    from freeconv.backend import import_keras
+    from freeconv.machine.keras_import import import_keras
 
     import_keras()
-    from freeconv import train
+    from freeconv.commands import train
 
     compile_replicas = train.compile_replicas
 

@@ -1,6 +1,6 @@
 import pytest
 
-from study import small_params, write_study
+from tests.made_study import small_params, write_study
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def made(tmp_path_factory):
 
     Tests must not change it.
     """
-    from freeconv.figures import make_figures
-    from freeconv.report import make_report
-    from freeconv.tables import make_tables
+    from freeconv.commands.figures import make_figures
+    from freeconv.commands.report import make_report
+    from freeconv.commands.tables import make_tables
 
     folder, params = tmp_path_factory.mktemp("study"), small_params()
     with pytest.MonkeyPatch.context() as patch:

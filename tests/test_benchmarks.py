@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeconv import runs
-from freeconv.architectures import ARCHITECTURES
-from freeconv.networks import build_network
+from freeconv.architectures.build import build_network
+from freeconv.architectures.sizes import ARCHITECTURES
+from freeconv.study import grid
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -132,7 +132,7 @@ def test_evaluation_is_a_part_of_an_epoch(benchmark, tmp_path):
 
 def test_the_paper_on_a_gpu_is_a_few_large_jobs(benchmark):
     params = benchmark("gpu").paper(quick=False, precision="tf32")
-    jobs = list(runs.jobs(params))
+    jobs = list(grid.jobs(params))
     assert {job.precision for job in jobs} == {"tf32"}
     assert sum(len(list(job.runs())) for job in jobs) == 1068
     assert max(len(list(job.runs())) for job in jobs) == 50  # ten levels, five folds

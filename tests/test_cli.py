@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from freeconv.configs import TrainConfig
-from freeconv.params import load_params
+from freeconv.study.jobs import TrainConfig
+from freeconv.study.params import load_params
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,20 +13,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from freeconv import layout
-from freeconv.backend import import_keras
-from freeconv.configs import (
-    CellConfig,
-    Compression,
-    DistanceConfig,
-    MeasureConfig,
-    RunConfig,
-    ShardConfig,
-    Stack,
-    TrainConfig,
-)
 from freeconv.errors import FreeconvError
-from freeconv.lifetime import end_with_owner
+from freeconv.machine.keras_import import import_keras
+from freeconv.machine.watchdog import end_with_owner
+from freeconv.study import paths
+from freeconv.study.jobs import CellConfig, DistanceConfig, MeasureConfig, RunConfig, ShardConfig, TrainConfig
+from freeconv.vocabulary import Compression, Stack
 
 app = typer.Typer(
     add_completion=False,
@@ -58,9 +50,9 @@ def fetch(
     limit: Annotated[int | None, typer.Option(help="Largest number of images: a random subset.", min=1)] = None,
 ) -> None:
     """Make data/<dataset>.h5."""
-    from freeconv.fetch import fetch
+    from freeconv.commands.fetch import fetch
 
-    fetch(dataset, layout.data_file(dataset), seed, mirror, source, limit)
+    fetch(dataset, paths.data_file(dataset), seed, mirror, source, limit)
 
 
 @app.command()
@@ -69,10 +61,10 @@ def shard(
     compression: Annotated[Compression, typer.Option(help="Compression of the file.")] = "zstd",
 ) -> None:
     """Make one shard: an augmented pass over a whole dataset."""
-    from freeconv.shard import make_shard
+    from freeconv.commands.shard import make_shard
 
     job = ShardConfig.parse(config)
-    make_shard(job, layout.data_file(job.dataset), _shard_path(job), compression)
+    make_shard(job, paths.data_file(job.dataset), _shard_path(job), compression)
 
 
 @app.command()
@@ -88,23 +80,23 @@ def train(
 
     A job that was killed goes on from its checkpoints (checkpoints/) when it is started again.
     """
-    from freeconv.lease import leased_gpu, release_unused
-    from freeconv.progress import training_progress
+    from freeconv.commands.progress import training_progress
+    from freeconv.machine.gpus import leased_gpu, release_unused
 
     job = TrainConfig.parse(config)
     with leased_gpu() as lease:
         begin = time.perf_counter()  # a wait for a GPU is no part of the training
         import_keras(threads)
-        from freeconv.train import train
+        from freeconv.commands.train import train
 
         release_unused(lease)
         with training_progress(job) as progress:
             train(
                 job,
-                layout.data_file(job.dataset),
+                paths.data_file(job.dataset),
                 lambda run, copy_index: _shard_path(run.shard(copy_index)),
                 _run_path,
-                layout.checkpoint_file,
+                paths.checkpoint_file,
                 progress,
                 stack,
                 begin,
@@ -115,10 +107,10 @@ def train(
 @app.command()
 def distance(config: ConfigText) -> None:
     """Compute the kernel-distance traces of one network, augmentation and level."""
-    from freeconv.distance import make_traces
+    from freeconv.commands.distance import make_traces
 
     job = DistanceConfig.parse(config)
-    make_traces(job, [_run_path(run) for run in job.train.runs()], layout.distance_file(*_cell(job.train)))
+    make_traces(job, [_run_path(run) for run in job.train.runs()], paths.distance_file(*_cell(job.train)))
 
 
 @app.command()
@@ -127,39 +119,39 @@ def measure(
     threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
 ) -> None:
     """Measure the trained networks of one network, augmentation and level: kernels, shared weights, shifts, angles."""
-    from freeconv.lease import leased_gpu, release_unused
+    from freeconv.machine.gpus import leased_gpu, release_unused
 
     job = MeasureConfig.parse(config)
     with leased_gpu() as lease:
         import_keras(threads)
-        from freeconv.measure import make_measures
+        from freeconv.commands.measure import make_measures
 
         release_unused(lease)
         make_measures(
             job,
             [_run_path(run) for run in job.train.runs()],
-            layout.data_file(job.train.dataset),
-            layout.measure_file(*_cell(job.train)),
+            paths.data_file(job.train.dataset),
+            paths.measure_file(*_cell(job.train)),
         )
 
 
 @app.command()
 def tables(params: ParamsText) -> None:
     """Make the tables and metrics.json from the results of all runs; what cannot be used is named, a line each."""
-    from freeconv.params import load_params
-    from freeconv.tables import make_tables
+    from freeconv.commands.tables import make_tables
+    from freeconv.study.params import load_params
 
-    for problem in make_tables(load_params(params), layout.REPORTS):
+    for problem in make_tables(load_params(params), paths.REPORTS):
         print(f"freeconv: {'warning' if problem.used else 'left out'}: {problem.text()}", file=sys.stderr)
 
 
 @app.command()
 def figures(params: ParamsText) -> None:
     """Draw the figures from the tables."""
-    from freeconv.figures import make_figures
-    from freeconv.params import load_params
+    from freeconv.commands.figures import make_figures
+    from freeconv.study.params import load_params
 
-    make_figures(load_params(params), layout.REPORTS)
+    make_figures(load_params(params), paths.REPORTS)
 
 
 @app.command()
@@ -167,19 +159,19 @@ def drawings(params: ParamsText) -> None:
     """Draw what augmentations do to an image, the free layer, and kernels at a radius."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # small work: GPUs are left to the jobs that lease them
     import_keras()
-    from freeconv.drawings import make_drawings
-    from freeconv.params import load_params
+    from freeconv.commands.drawings import make_drawings
+    from freeconv.study.params import load_params
 
-    make_drawings(load_params(params), layout.REPORTS)
+    make_drawings(load_params(params), paths.REPORTS)
 
 
 @app.command()
 def report(params: ParamsText) -> None:
     """Write the report's pages from tables and figures."""
-    from freeconv.params import load_params
-    from freeconv.report import make_report
+    from freeconv.commands.report import make_report
+    from freeconv.study.params import load_params
 
-    make_report(load_params(params), layout.REPORTS)
+    make_report(load_params(params), paths.REPORTS)
 
 
 class RunsFormat(StrEnum):
@@ -201,8 +193,8 @@ def runs(
     ] = (RunsFormat.table),
 ) -> None:
     """Print every run that the parameters ask for, or the jobs that train them."""
-    from freeconv import runs as grid
-    from freeconv.params import load_params
+    from freeconv.study import grid
+    from freeconv.study.params import load_params
 
     values = load_params(params)
     if output is RunsFormat.files:
@@ -235,8 +227,8 @@ def estimate(
 
     from rich.console import Console
 
-    from freeconv.estimate import as_dict, estimate, show
-    from freeconv.params import load_params
+    from freeconv.planning.estimate import as_dict, estimate, show
+    from freeconv.study.params import load_params
 
     values = load_params(params)
     if timed:
@@ -259,7 +251,8 @@ def params(
     """Check a parameter file."""
     import json
 
-    from freeconv.params import json_schema, load_params, reference
+    from freeconv.study.params import load_params
+    from freeconv.study.params_reference import json_schema, reference
 
     load_params(file)
     print(f"{file}: every parameter is of its type and in its range")
@@ -274,8 +267,8 @@ def prune(
     phase: Annotated[list[str] | None, typer.Option(help="Only these folders: data, shards, train, report.")] = None,
 ) -> None:
     """Delete stored files that the parameters do not ask for."""
-    from freeconv.params import load_params
-    from freeconv.prune import prune
+    from freeconv.commands.prune import prune
+    from freeconv.study.params import load_params
 
     for path in prune(load_params(params), phase or ["data", "shards", "train", "report"]):
         print(f"deleted {path}")
@@ -290,8 +283,8 @@ def doctor(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from freeconv.doctor import examine, show
-    from freeconv.params import load_params
+    from freeconv.commands.doctor import examine, show
+    from freeconv.study.params import load_params
 
     values = load_params(params)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
@@ -313,9 +306,9 @@ def _cell(config: CellConfig | RunConfig) -> tuple[str, str, str, float]:
 
 def _run_path(config: RunConfig) -> str:
     """Return the file of a run's results."""
-    return layout.run_file(*_cell(config), config.fold)
+    return paths.run_file(*_cell(config), config.fold)
 
 
 def _shard_path(config: ShardConfig) -> str:
     """Return the file of a shard."""
-    return layout.shard_file(config.dataset, config.augmentation, config.level, config.copy_index)
+    return paths.shard_file(config.dataset, config.augmentation, config.level, config.copy_index)

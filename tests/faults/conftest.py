@@ -5,7 +5,6 @@
 
 import os
 import platform
-import sys
 import time
 from collections import defaultdict
 from datetime import date
@@ -15,11 +14,9 @@ from typing import NamedTuple
 import pytest
 from filelock import FileLock
 
-from freeconv import layout, runs
-from freeconv.params import Params, load_params
-
-sys.path.append(str(Path(__file__).parent.parent / "workflow"))
-from project import copy_project, run
+from freeconv.study import grid, paths
+from freeconv.study.params import Params, load_params
+from tests.workflow.project import copy_project, run
 
 BEGIN, END = "<!-- faults: written by make test-faults -->", "<!-- end of faults -->"
 COLUMNS = ("tried", "told", "recovered", "changed")
@@ -96,7 +93,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
         terminalreporter.line(f"{fault:{width}} " + " ".join(f"{number:>10}" for number in numbers))
     page = config.getoption("--faults-page")
     if page and exitstatus == pytest.ExitCode.OK:
-        from freeconv.environment import processor  # imports Keras
+        from freeconv.machine.environment import processor  # imports Keras
 
         seconds = time.monotonic() - config.stash[STARTED]
         about = (
@@ -141,18 +138,18 @@ def study(tmp_path_factory):
             made = run("snakemake", cwd=folder)
             assert made.returncode == 0, made.stdout[-5000:]
     params = load_params(folder / "params.yaml")
-    (job,) = runs.jobs(params)
+    (job,) = grid.jobs(params)
     cell = ("mnist-5k", "fcn", "translate", 0.2)
     text = params.text()
     phases = {
-        "fetch": (["mnist-5k", "--limit", "400"], runs.data_files(params)),
-        "shard": ([runs.shard_config(params, "mnist-5k", "translate", 0.2, 0).text()], runs.shard_files(params)),
-        "train": ([job.text(), "--threads", "1", "--checkpoint-minutes", "0"], runs.run_files(params)),
-        "distance": ([runs.distance_config(params, *cell).text()], runs.distance_files(params)),
-        "measure": ([runs.measure_config(params, *cell).text()], runs.measure_files(params)),
-        "tables": ([text], layout.table_files()),
-        "figures": ([text], runs.figure_files(params)),
-        "drawings": ([runs.drawing_params(params).text()], runs.drawing_files(params)),
-        "report": ([text], [*layout.report_files(), *runs.export_files(params)]),
+        "fetch": (["mnist-5k", "--limit", "400"], grid.data_files(params)),
+        "shard": ([grid.shard_config(params, "mnist-5k", "translate", 0.2, 0).text()], grid.shard_files(params)),
+        "train": ([job.text(), "--threads", "1", "--checkpoint-minutes", "0"], grid.run_files(params)),
+        "distance": ([grid.distance_config(params, *cell).text()], grid.distance_files(params)),
+        "measure": ([grid.measure_config(params, *cell).text()], grid.measure_files(params)),
+        "tables": ([text], paths.table_files()),
+        "figures": ([text], grid.figure_files(params)),
+        "drawings": ([grid.drawing_params(params).text()], grid.drawing_files(params)),
+        "report": ([text], [*paths.report_files(), *grid.export_files(params)]),
     }
     return Study(folder, params, phases)

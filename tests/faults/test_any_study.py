@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeconv import layout, runs
+from freeconv.commands.prune import stale_files
+from freeconv.commands.shard import make_shard
 from freeconv.errors import FreeconvError
-from freeconv.params import check_params
-from freeconv.prune import stale_files
-from freeconv.shard import make_shard, read_shard
-from freeconv.storage import read_h5, write_h5
+from freeconv.storage.hdf5 import read_h5, write_h5
+from freeconv.storage.shard_file import read_shard
+from freeconv.study import grid, paths
+from freeconv.study.params import check_params
 
 LEVELS = st.lists(st.sampled_from([0, 0.1, 0.2, 0.5, 0.9, 0.99]), unique=True, max_size=3)
 FOLDS = st.integers(2, 6).flatmap(
@@ -63,16 +64,16 @@ STUDIES = st.fixed_dictionaries(
 def file_configs(params) -> dict[str, str]:
     """Return every file of shards, training, distances and measures with the configuration that it is made from."""
     found = {}
-    for run in runs.runs(params):
+    for run in grid.runs(params):
         for copy_index in range(run.copies):
-            path = layout.shard_file(run.dataset, run.augmentation, run.level, copy_index)
+            path = paths.shard_file(run.dataset, run.augmentation, run.level, copy_index)
             found[path] = run.shard(copy_index).text()
-        found[layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)] = run.text()
-    for config in runs.measure_configs(params):
+        found[paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)] = run.text()
+    for config in grid.measure_configs(params):
         cell = (config.train.dataset, config.train.network, config.train.augmentation, config.train.level)
-        found[layout.measure_file(*cell)] = config.text()
+        found[paths.measure_file(*cell)] = config.text()
         if config.train.network == "fcn":
-            found[layout.distance_file(*cell)] = runs.distance_config(params, *cell).text()
+            found[paths.distance_file(*cell)] = grid.distance_config(params, *cell).text()
     return found
 
 
@@ -81,16 +82,16 @@ def file_configs(params) -> dict[str, str]:
 @given(values=STUDIES)
 def test_every_file_is_asked_for_once_and_made_by_one_job(values):
     params = check_params(values)
-    files = runs.all_files(params)
+    files = grid.all_files(params)
     assert len(set(files)) == len(files)
     assert check_params(json.loads(params.text())) == params
     made = [
-        layout.run_file(job.dataset, job.network, job.augmentation, level, fold)
-        for job in runs.jobs(params)
+        paths.run_file(job.dataset, job.network, job.augmentation, level, fold)
+        for job in grid.jobs(params)
         for level in job.levels
         for fold in job.fold_indices
     ]
-    assert sorted(made) == sorted(runs.run_files(params))
+    assert sorted(made) == sorted(grid.run_files(params))
     assert set(file_configs(params)) <= set(files)
 
 
@@ -135,15 +136,15 @@ def test_a_changed_parameter_concerns_its_dependents_alone(values, change):
 def test_a_changed_study_leaves_nothing_stale(tmp_path_factory, large, small):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("any"))
-        for path in runs.all_files(check_params(large)):
+        for path in grid.all_files(check_params(large)):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).touch()
         wanted = check_params(small)
         stale = {str(path) for path in stale_files(wanted, ["data", "shards", "train", "report"])}
         every = {str(path) for path in Path().rglob("*") if path.is_file()}
         recorded = {path for path in every - stale if not path.startswith(("reports/tables", "reports/plots"))}
-        assert recorded <= set(runs.all_files(wanted))
-        assert stale.isdisjoint(runs.all_files(wanted))
+        assert recorded <= set(grid.all_files(wanted))
+        assert stale.isdisjoint(grid.all_files(wanted))
 
 
 @pytest.mark.representative
@@ -159,7 +160,7 @@ def test_images_of_any_shape_are_whole_or_refused(tmp_path_factory, data):
     images = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype="uint8")
     write_h5(folder / "data.h5", {"images": images, "labels": np.arange(count)}, {"dataset": "mnist-5k"})
     params = check_params({"aug": {"translate": [0.1]}})
-    config = runs.shard_config(params, "mnist-5k", augmentation, level, 0)
+    config = grid.shard_config(params, "mnist-5k", augmentation, level, 0)
     make_shard(config, folder / "data.h5", folder / "shard.h5", compression)
     sha256 = read_h5(folder / "data.h5")[1]["content_sha256"]
     shown, labels = read_shard(folder / "shard.h5", config, sha256)

@@ -4,14 +4,15 @@ import shutil
 
 import numpy as np
 import pytest
-from writers import PARAMS, WRITERS, one_run, prepare_report, write_one_checkpoint
 
-from freeconv import layout, runs
-from freeconv.checkpoint import checkpoint_identity, read_checkpoint
+from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
-from freeconv.shard import read_shard
-from freeconv.storage import read_csv, read_h5, read_png, read_summed, write_csv
-from freeconv.tables import make_tables
+from freeconv.storage.checkpoint_file import checkpoint_identity, read_checkpoint
+from freeconv.storage.csv_files import read_csv, read_png, read_summed, write_csv
+from freeconv.storage.hdf5 import read_h5
+from freeconv.storage.shard_file import read_shard
+from freeconv.study import grid, paths
+from tests.faults.writers import PARAMS, WRITERS, one_run, prepare_report, write_one_checkpoint
 
 CELL = ("mnist-5k", "fcn", "translate", 0.2)
 
@@ -39,21 +40,21 @@ def table_text(path):
 
 def summed_bytes(path):
     """Return what a table of the report is read as."""
-    return read_summed(path, layout.sums_file())
+    return read_summed(path, paths.sums_file())
 
 
 # Kind of file to one of that kind, and to the function that reads it.
 KINDS = {
-    "data": (layout.data_file("mnist-5k"), array_bytes),
-    "shard": (layout.shard_file("mnist-5k", "translate", 0.2, 0), array_bytes),
-    "train": (layout.run_file(*CELL, 0), array_bytes),
-    "checkpoint": (layout.checkpoint_file("ab12"), checkpoint_bytes),
-    "distance": (layout.distance_file(*CELL), table_text),
-    "measure": (layout.measure_file(*CELL), table_text),
+    "data": (paths.data_file("mnist-5k"), array_bytes),
+    "shard": (paths.shard_file("mnist-5k", "translate", 0.2, 0), array_bytes),
+    "train": (paths.run_file(*CELL, 0), array_bytes),
+    "checkpoint": (paths.checkpoint_file("ab12"), checkpoint_bytes),
+    "distance": (paths.distance_file(*CELL), table_text),
+    "measure": (paths.measure_file(*CELL), table_text),
     "table": ("reports/tables/accuracy.csv", summed_bytes),
     "metrics": ("reports/metrics.json", summed_bytes),
-    "sums": (layout.sums_file(), lambda path: summed_bytes("reports/metrics.json")),
-    "figure": (runs.figure_files(PARAMS)[0], read_png),
+    "sums": (paths.sums_file(), lambda path: summed_bytes("reports/metrics.json")),
+    "figure": (grid.figure_files(PARAMS)[0], read_png),
 }
 
 
@@ -100,7 +101,7 @@ def test_cut_off(stored, count):
         if length < len(content):
             told, changed = is_told(*about, content, content[:length])
             # The lines of SHA256SUMS that are not of the file that is read may be gone.
-            if about[1] != layout.sums_file():
+            if about[1] != paths.sums_file():
                 assert told, length
             count("a file that is cut off", told=told, changed=changed)
             assert not changed, length
@@ -138,7 +139,7 @@ def test_another_kind_of_file(stored, folder, count):
             ours = (about[2] is array_bytes and other.endswith(".h5")) or (
                 about[2] is table_text and other.startswith("results/") and other.endswith(".csv")
             )
-            assert told or ours or about[1] == layout.sums_file()
+            assert told or ours or about[1] == paths.sums_file()
             if not ours:
                 count("a file of another kind", told=told, changed=changed)
                 assert not changed, other
@@ -148,8 +149,8 @@ def test_another_kind_of_file(stored, folder, count):
 def test_a_shard_of_another_level(folder, monkeypatch, count):
     monkeypatch.chdir(folder)
     path, _ = KINDS["shard"]
-    config = runs.shard_config(PARAMS, "mnist-5k", "translate", 0.2, 0)
-    data_sha256 = read_h5(layout.data_file("mnist-5k"))[1]["content_sha256"]
+    config = grid.shard_config(PARAMS, "mnist-5k", "translate", 0.2, 0)
+    data_sha256 = read_h5(paths.data_file("mnist-5k"))[1]["content_sha256"]
     read_shard(path, config, data_sha256)
     other = config.model_copy(update={"level": 0.4})
     for wanted, sha256, key in ((other, data_sha256, "level"), (config, "1" * 64, "data")):
@@ -164,7 +165,7 @@ def test_results_from_other_parameters(folder, tmp_path, monkeypatch, count, kin
     """They are left out of the tables and named, and come back when they are right."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    tables = {path: (tmp_path / path).read_bytes() for path in layout.table_files()}
+    tables = {path: (tmp_path / path).read_bytes() for path in paths.table_files()}
     path, _ = KINDS[kind]
     right = (tmp_path / path).read_bytes()
     if kind == "train":
@@ -182,6 +183,6 @@ def test_results_from_other_parameters(folder, tmp_path, monkeypatch, count, kin
         assert problem.text().startswith(f"{path}: expected train.seed = 0, received 7")
     (tmp_path / path).write_bytes(right)
     make_tables(PARAMS)
-    changed = {path: (tmp_path / path).read_bytes() for path in layout.table_files()} != tables
+    changed = {path: (tmp_path / path).read_bytes() for path in paths.table_files()} != tables
     count("a file from other parameters or data", told=1, recovered=not changed, changed=changed)
     assert not changed

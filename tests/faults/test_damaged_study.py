@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
-from project import planned, run
 from test_disk import same
+
+from tests.workflow.project import planned, run
 
 # The phase whose file is damaged, the one that reads it, and what makes it again.
 READ_BY = {

@@ -4,10 +4,11 @@ import shutil
 import subprocess
 
 import pytest
-from project import project_environment
-from writers import contents
 
-from freeconv.storage import read_csv, read_h5
+from freeconv.storage.csv_files import read_csv
+from freeconv.storage.hdf5 import read_h5
+from tests.faults.writers import contents
+from tests.workflow.project import project_environment
 
 # A file system of our own, in a name space of our own, so that nothing of it is left.
 SCRIPT = """

@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from writers import WRITERS, contents, ended_at_byte, killed_at_line, lines_of, whole
+
+from tests.faults.writers import WRITERS, contents, ended_at_byte, killed_at_line, lines_of, whole
 
 # These write many files: a prime step, so that over the files every line comes.
 STEPS = {"tables": 7, "report": 7}

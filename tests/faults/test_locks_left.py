@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from project import run
-from writers import WRITERS, contents
 
 from freeconv.errors import FreeconvError
-from freeconv.lease import leased_gpu
+from freeconv.machine.gpus import leased_gpu
+from tests.faults.writers import WRITERS, contents
+from tests.workflow.project import run
 
 
 def dead_process() -> int:

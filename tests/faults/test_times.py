@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 import yaml
-from project import planned, run
 
-from freeconv import runs
-from freeconv.params import load_params
+from freeconv.study import grid
+from freeconv.study.params import load_params
+from tests.workflow.project import planned, run
 
 DAY = 86400
 
@@ -56,10 +56,10 @@ def test_a_clock_that_was_moved(project, study, count, days):
     assert done.returncode == 0, done.stdout[-3000:]
     again = planned(project)
     # The numbers are those of a study that was made with this parameter and a right clock.
-    (path,) = runs.distance_files(load_params(parameters))
+    (path,) = grid.distance_files(load_params(parameters))
     made = (project / path).read_bytes()
     (project / path).unlink()
-    config = runs.distance_config(load_params(parameters), "mnist-5k", "fcn", "translate", 0.2).text()
+    config = grid.distance_config(load_params(parameters), "mnist-5k", "fcn", "translate", 0.2).text()
     assert run("freeconv", "distance", config, cwd=project).returncode == 0
     changed = (project / path).read_bytes() != made
     count(f"a clock moved {'back' if days > 0 else 'forward'}", recovered=again == {}, changed=changed)

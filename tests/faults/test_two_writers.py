@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from writers import WRITERS, contents
 
 from freeconv.errors import FreeconvError
+from tests.faults.writers import WRITERS, contents
 
 WRITERS_AT_ONCE = 4
 

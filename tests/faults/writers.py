@@ -11,17 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from freeconv import layout, runs, storage
-from freeconv.checkpoint import Checkpoint, Result, checkpoint_identity, write_checkpoint
-from freeconv.distance import make_traces
+from freeconv.commands.distance import make_traces
+from freeconv.commands.fetch import fetch
+from freeconv.commands.report import make_report
+from freeconv.commands.shard import make_shard
+from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
-from freeconv.fetch import fetch
-from freeconv.figures import new_figure, save, style
-from freeconv.report import make_report
-from freeconv.shard import make_shard
-from freeconv.tables import make_tables
-from freeconv.train import write_run
-from study import grids, history, kernels, small_params, write_data, write_measures, write_runs, write_shards
+from freeconv.report.panels import new_figure, save, style
+from freeconv.storage import hdf5
+from freeconv.storage.checkpoint_file import checkpoint_identity, write_checkpoint
+from freeconv.storage.run_file import write_run
+from freeconv.study import grid, paths
+from freeconv.training.state import Checkpoint, Result
+from tests.made_study import grids, history, kernels, small_params, write_data, write_measures, write_runs, write_shards
 
 PARAMS = small_params(
     aug={"translate": [0.2]}, train={"networks": ["fcn"], "folds": 3, "held_out": [0], "epochs": 2}, report={}
@@ -45,7 +47,7 @@ class Writer(NamedTuple):
 
 def one_run():
     """Return the run of `PARAMS` and its result."""
-    (run,) = list(runs.runs(PARAMS))[-1:]
+    (run,) = list(grid.runs(PARAMS))[-1:]
     result = Result(run, kernels={epoch: {"free_1": array} for epoch, array in enumerate(kernels(run, 2))})
     for number in range(2):
         result.add({name: float(values[number]) for name, values in _named(history(run, 2)).items()}, 1.0)
@@ -59,7 +61,7 @@ def _named(arrays):
 
 def write_one_run():
     run, result = one_run()
-    path = layout.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
+    path = paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
     write_run(path, result, {"grids": {"free_1": list(grids(run)["free_1"])}})
 
 
@@ -68,20 +70,18 @@ def write_one_checkpoint():
     identity = checkpoint_identity([run], False, "0" * 64, {"backend": "tensorflow"})
     weights = [np.ones((1, 9, 4), "float32") for _ in range(4)]
     state = {"weights": weights, "first": weights, "second": weights, "fixed": [], "step": np.array([7.0], "float32")}
-    write_checkpoint(layout.checkpoint_file("ab12"), identity, Checkpoint([result], [0], state))
+    write_checkpoint(paths.checkpoint_file("ab12"), identity, Checkpoint([result], [0], state))
 
 
 def write_one_shard():
-    config = runs.shard_config(PARAMS, "mnist-5k", "translate", 0.2, 0)
-    make_shard(config, layout.data_file("mnist-5k"), layout.shard_file("mnist-5k", "translate", 0.2, 0))
+    config = grid.shard_config(PARAMS, "mnist-5k", "translate", 0.2, 0)
+    make_shard(config, paths.data_file("mnist-5k"), paths.shard_file("mnist-5k", "translate", 0.2, 0))
 
 
 def write_one_distance():
     cell = ("mnist-5k", "fcn", "translate", 0.2)
-    config = runs.distance_config(PARAMS, *cell)
-    make_traces(
-        config, [layout.run_file(*cell, fold) for fold in config.train.fold_indices], layout.distance_file(*cell)
-    )
+    config = grid.distance_config(PARAMS, *cell)
+    make_traces(config, [paths.run_file(*cell, fold) for fold in config.train.fold_indices], paths.distance_file(*cell))
 
 
 def write_one_figure():
@@ -89,7 +89,7 @@ def write_one_figure():
         figure = new_figure(2, 1)
         figure.subplots().plot([1, 2], [3, 4])
         for suffix in ("svg", "png"):
-            save(figure, layout.figure_file("reports", "mnist-5k", "translate", "lines", suffix))
+            save(figure, paths.figure_file("reports", "mnist-5k", "translate", "lines", suffix))
 
 
 def prepare_results():
@@ -103,13 +103,13 @@ def prepare_results():
 def prepare_report():
     prepare_results()
     make_tables(PARAMS)
-    for path in (*runs.figure_files(PARAMS), *runs.drawing_files(PARAMS)):
+    for path in (*grid.figure_files(PARAMS), *grid.drawing_files(PARAMS)):
         figure = new_figure(1, 1)
         save(figure, path)
 
 
 WRITERS = {
-    "fetch": Writer(lambda: fetch("mnist-5k", layout.data_file("mnist-5k"), 0, limit=40), "data"),
+    "fetch": Writer(lambda: fetch("mnist-5k", paths.data_file("mnist-5k"), 0, limit=40), "data"),
     "shard": Writer(write_one_shard, "results/shards", lambda: write_data("mnist-5k")),
     "train": Writer(write_one_run, "results/train"),
     "checkpoint": Writer(write_one_checkpoint, "checkpoints"),
@@ -187,7 +187,7 @@ def _traced(write: Callable[[], object], at_line: Callable[[], object]) -> None:
     """Call a writer, and a function before each line of `WRITING`."""
 
     def enter(frame, event, argument):
-        if frame.f_code.co_filename == storage.__file__ and frame.f_code.co_name in WRITING:
+        if frame.f_code.co_filename == hdf5.__file__ and frame.f_code.co_name in WRITING:
             return line
         return None
 

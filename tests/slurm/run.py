@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from cluster import cluster, install
-from project import BIN, copy_project
+
+from tests.slurm.cluster import cluster, install
+from tests.workflow.project import BIN, copy_project
 
 # What a table says of the machine's speed.
 TIMES = ("seconds", "overhead_seconds")

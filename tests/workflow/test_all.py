@@ -11,10 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from project import copy_project, planned, run, write_params
 
-from freeconv import runs
-from freeconv.params import load_params
+from freeconv.study import grid
+from freeconv.study.params import load_params
+from tests.workflow.project import copy_project, planned, run, write_params
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_everything_is_made(study):
     params = load_params(study / "params.yaml")
-    for path in runs.all_files(params):
+    for path in grid.all_files(params):
         assert (study / path).stat().st_size > 0, path
     assert not list(study.rglob("*.tmp"))
 

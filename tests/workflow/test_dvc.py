@@ -4,7 +4,8 @@ import csv
 import json
 
 import pytest
-from project import copy_project, git, is_quiet, planned, run
+
+from tests.workflow.project import copy_project, git, is_quiet, planned, run
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 import asyncssh
 import pytest
-from project import copy_project, dvc, git, is_quiet, project_environment
+
+from tests.workflow.project import copy_project, dvc, git, is_quiet, project_environment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from PIL import Image
-from project import copy_project, planned, run
+
+from tests.workflow.project import copy_project, planned, run
 
 
 @pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]], ids=str)

@@ -2,7 +2,8 @@
 
 import pytest
 import yaml
-from project import ROOT
+
+from tests.workflow.project import ROOT
 
 # What says where jobs run.
 OWN = {"cores"}

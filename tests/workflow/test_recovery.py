@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from project import copy_project, planned, project_environment, run
 
-from freeconv import runs
-from freeconv.lifetime import OWNER
-from freeconv.params import load_params
+from freeconv.machine.watchdog import OWNER
+from freeconv.study import grid
+from freeconv.study.params import load_params
+from tests.workflow.project import copy_project, planned, project_environment, run
 
 TARGET = ("all_train", "--cores", "2")
 LOG = "logs/train/mnist-5k/cnn/none.log"
@@ -104,7 +104,7 @@ def test_a_killed_run_recovers_by_itself_and_is_alone_in_its_folder(folder):
     # Started again: done.
     done = run("snakemake", *TARGET, cwd=folder)
     assert done.returncode == 0, done.stdout[-5000:]
-    for path in runs.run_files(load_params(folder / "params.yaml")):
+    for path in grid.run_files(load_params(folder / "params.yaml")):
         assert (folder / path).stat().st_size > 0, path
     assert not list(folder.rglob("*.tmp"))
     assert planned(folder, "all_train") == {}

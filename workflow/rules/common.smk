@@ -10,13 +10,15 @@ SOURCES = [str(Path(workflow.basedir, "src")), os.environ.get("PYTHONPATH")]
 sys.path.insert(0, SOURCES[0])
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, SOURCES)))
 
-from freeconv import layout, runs, variants
-from freeconv.code import code_hash
+from freeconv.code_hash import code_hash
+from freeconv.commands.fetch import raw_sha256
 from freeconv.errors import FreeconvError
-from freeconv.fetch import raw_sha256
-from freeconv.lifetime import hold_live_run, own_jobs
-from freeconv.params import check_params, read_values
-from freeconv.storage import mend_times
+from freeconv.machine.clock import mend_times
+from freeconv.machine.watchdog import hold_live_run, own_jobs
+from freeconv.study import network_names
+from freeconv.study import grid, paths
+from freeconv.study.params import check_params, read_values
+from freeconv.vocabulary import level_text
 
 BEGIN = time.time()
 
@@ -55,7 +57,7 @@ def hold_run():
 def mend_files():
     """Mend times in the future, which a clock that was moved back has left, of all that jobs may read."""
     sources = [path for path in Path("src/freeconv").rglob("*") if path.is_file()]
-    if mended := mend_times([*runs.all_files(PARAMS), *sources]):
+    if mended := mend_times([*grid.all_files(PARAMS), *sources]):
         print(
             f"freeconv: {len(mended)} files were dated in the future, as {mended[0]}: they have the time of now",
             file=sys.stderr,
@@ -88,7 +90,7 @@ def fetch_raw(wildcards):
 
 def shard_config(wildcards):
     """Return the configuration of a shard, as JSON."""
-    return runs.shard_config(
+    return grid.shard_config(
         PARAMS,
         wildcards.dataset,
         wildcards.augmentation,
@@ -99,7 +101,7 @@ def shard_config(wildcards):
 
 def shard_output():
     """Return the file of a shard, marked for deletion after its last reader unless shards are kept."""
-    path = layout.shard_file("{dataset}", "{augmentation}", "{level}", "{copy_index}")
+    path = paths.shard_file("{dataset}", "{augmentation}", "{level}", "{copy_index}")
     return path if PARAMS.shards.keep else temp(path)
 
 
@@ -127,16 +129,16 @@ def train_job(study):
 def train_shards(study):
     """Return the shards that one job reads."""
     return [
-        layout.shard_file("{dataset}", study.augmentation, level, copy_index)
+        paths.shard_file("{dataset}", study.augmentation, level, copy_index)
         for level in train_levels(study)
-        for copy_index in range(runs.shard_copies(PARAMS, study.augmentation))
+        for copy_index in range(grid.shard_copies(PARAMS, study.augmentation))
     ]
 
 
 def train_results(study):
     """Return the results that one job writes."""
     return [
-        layout.run_file("{dataset}", "{network}", study.augmentation, level, fold)
+        paths.run_file("{dataset}", "{network}", study.augmentation, level, fold)
         for level in train_levels(study)
         for fold in train_folds(study)
     ]
@@ -146,7 +148,7 @@ def train_config(study):
     """Return the function that gives the configuration of a job, as JSON."""
 
     def config_text(wildcards):
-        return runs.train_config(
+        return grid.train_config(
             PARAMS,
             wildcards.dataset,
             wildcards.network,
@@ -161,20 +163,20 @@ def train_config(study):
 def cell_runs(wildcards):
     """Return the results of all folds of a network, augmentation and level."""
     return [
-        layout.run_file(
+        paths.run_file(
             wildcards.dataset,
             wildcards.network,
             wildcards.augmentation,
             wildcards.level,
             fold,
         )
-        for fold in runs.held_out(PARAMS)
+        for fold in grid.held_out(PARAMS)
     ]
 
 
 def distance_config(wildcards):
     """Return the configuration of traces, as JSON."""
-    return runs.distance_config(
+    return grid.distance_config(
         PARAMS,
         wildcards.dataset,
         wildcards.network,
@@ -185,7 +187,7 @@ def distance_config(wildcards):
 
 def measure_config(wildcards):
     """Return the configuration of measures, as JSON."""
-    return runs.measure_config(
+    return grid.measure_config(
         PARAMS,
         wildcards.dataset,
         wildcards.network,

@@ -1,12 +1,12 @@
 # Phase data: every dataset as one HDF5 file.
 rule all_data:
     input:
-        runs.data_files(PARAMS),
+        grid.data_files(PARAMS),
 
 
 rule fetch:
     output:
-        layout.data_file("{dataset}"),
+        paths.data_file("{dataset}"),
     log:
         "logs/fetch/{dataset}.log",
     benchmark:
@@ -14,6 +14,6 @@ rule fetch:
     params:
         options=fetch_options,
         raw=fetch_raw,
-        code=code_hash("freeconv.fetch"),
+        code=code_hash("freeconv.commands.fetch"),
     shell:
         "freeconv fetch {wildcards.dataset} {params.options:q} > {log} 2>&1"

@@ -1,20 +1,20 @@
 # Phase distance: how far apart the kernels of a free network are, per epoch.
 rule all_distance:
     input:
-        runs.distance_files(PARAMS),
+        grid.distance_files(PARAMS),
 
 
 rule distance:
     input:
         cell_runs,
     output:
-        layout.distance_file("{dataset}", "{network}", "{augmentation}", "{level}"),
+        paths.distance_file("{dataset}", "{network}", "{augmentation}", "{level}"),
     log:
         "logs/distance/{dataset}/{network}/{augmentation}/{level}.log",
     benchmark:
         "logs/distance/{dataset}/{network}/{augmentation}/{level}.tsv"
     params:
         config=distance_config,
-        code=code_hash("freeconv.distance"),
+        code=code_hash("freeconv.commands.distance"),
     shell:
         "freeconv distance {params.config:q} > {log} 2>&1"

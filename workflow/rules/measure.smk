@@ -1,15 +1,15 @@
 # Phase measure: what trained networks are like, beyond their accuracies.
 rule all_measure:
     input:
-        runs.measure_files(PARAMS),
+        grid.measure_files(PARAMS),
 
 
 rule measure:
     input:
-        layout.data_file("{dataset}"),
+        paths.data_file("{dataset}"),
         cell_runs,
     output:
-        layout.measure_file("{dataset}", "{network}", "{augmentation}", "{level}"),
+        paths.measure_file("{dataset}", "{network}", "{augmentation}", "{level}"),
     log:
         "logs/measure/{dataset}/{network}/{augmentation}/{level}.log",
     benchmark:
@@ -19,6 +19,6 @@ rule measure:
         mem_mb=3000,
     params:
         config=measure_config,
-        code=code_hash("freeconv.measure"),
+        code=code_hash("freeconv.commands.measure"),
     shell:
         "freeconv measure {params.config:q} --threads {threads} > {log} 2>&1"

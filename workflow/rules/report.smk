@@ -1,85 +1,85 @@
 # Phase report: tables of medians, figures, and the page that shows them.
 rule all_report:
     input:
-        layout.report_files(),
-        runs.figure_files(PARAMS),
-        runs.drawing_files(PARAMS),
-        layout.table_files(),
-        runs.export_files(PARAMS),
+        paths.report_files(),
+        grid.figure_files(PARAMS),
+        grid.drawing_files(PARAMS),
+        paths.table_files(),
+        grid.export_files(PARAMS),
 
 
 rule tables:
     input:
-        runs.run_files(PARAMS),
-        runs.distance_files(PARAMS),
-        runs.measure_files(PARAMS),
+        grid.run_files(PARAMS),
+        grid.distance_files(PARAMS),
+        grid.measure_files(PARAMS),
         # Data beside the code, which a module's hash does not see.
-        paper="src/freeconv/paper.csv",
-        claims="src/freeconv/claims.yaml",
+        paper="src/freeconv/analysis/paper.csv",
+        claims="src/freeconv/study/claims.yaml",
     # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
-        layout.table_files(),
+        paths.table_files(),
     log:
         "logs/tables.log",
     benchmark:
         "logs/tables.tsv"
     params:
         params=PARAMS.text(),
-        code=code_hash("freeconv.tables"),
+        code=code_hash("freeconv.commands.tables"),
     shell:
         "freeconv tables {params.params:q} > {log} 2>&1"
 
 
 rule figures:
     input:
-        layout.table_files(),
-        runs.sample_shard_files(PARAMS),
-        runs.position_files(PARAMS),
+        paths.table_files(),
+        grid.sample_shard_files(PARAMS),
+        grid.position_files(PARAMS),
     output:
-        runs.figure_files(PARAMS),
+        grid.figure_files(PARAMS),
     log:
         "logs/figures.log",
     benchmark:
         "logs/figures.tsv"
     params:
         params=PARAMS.text(),
-        code=code_hash("freeconv.figures"),
+        code=code_hash("freeconv.commands.figures"),
     shell:
         "freeconv figures {params.params:q} > {log} 2>&1"
 
 
 rule drawings:
     input:
-        runs.data_files(PARAMS),
+        grid.data_files(PARAMS),
     output:
-        runs.drawing_files(PARAMS),
+        grid.drawing_files(PARAMS),
     log:
         "logs/drawings.log",
     benchmark:
         "logs/drawings.tsv"
     params:
-        params=runs.drawing_params(PARAMS).text(),
-        code=code_hash("freeconv.drawings"),
+        params=grid.drawing_params(PARAMS).text(),
+        code=code_hash("freeconv.commands.drawings"),
     shell:
         "freeconv drawings {params.params:q} > {log} 2>&1"
 
 
 rule report:
     input:
-        layout.table_files(),
-        runs.figure_files(PARAMS),
-        runs.drawing_files(PARAMS),
+        paths.table_files(),
+        grid.figure_files(PARAMS),
+        grid.drawing_files(PARAMS),
         # The pages' templates are code that a module's hash does not see.
-        templates=sorted(str(path) for path in Path("src/freeconv/templates").iterdir()),
+        templates=sorted(str(path) for path in Path("src/freeconv/report/templates").iterdir()),
     output:
-        layout.report_files(),
-        runs.export_files(PARAMS),
+        paths.report_files(),
+        grid.export_files(PARAMS),
     log:
         "logs/report.log",
     benchmark:
         "logs/report.tsv"
     params:
         params=PARAMS.text(),
-        code=code_hash("freeconv.report"),
+        code=code_hash("freeconv.commands.report"),
     shell:
         "freeconv report {params.params:q} > {log} 2>&1"

@@ -1,12 +1,12 @@
 # Phase shards: augmented passes over a dataset, shared by all networks and folds.
 rule all_shards:
     input:
-        runs.shard_files(PARAMS),
+        grid.shard_files(PARAMS),
 
 
 rule shard:
     input:
-        layout.data_file("{dataset}"),
+        paths.data_file("{dataset}"),
     output:
         shard_output(),
     log:
@@ -16,6 +16,6 @@ rule shard:
     params:
         config=shard_config,
         compression=PARAMS.shards.compression,
-        code=code_hash("freeconv.shard"),
+        code=code_hash("freeconv.commands.shard"),
     shell:
         "freeconv shard {params.config:q} --compression {params.compression} > {log} 2>&1"

@@ -1,16 +1,16 @@
 # Phase train: one rule per study, because each has networks and levels of its own.
 rule all_train:
     input:
-        runs.run_files(PARAMS),
+        grid.run_files(PARAMS),
 
 
-for STUDY in runs.studies(PARAMS):
+for STUDY in grid.studies(PARAMS):
 
     rule:
         name:
             f"train_{STUDY.name}"
         input:
-            layout.data_file("{dataset}"),
+            paths.data_file("{dataset}"),
             train_shards(STUDY),
         output:
             train_results(STUDY),
@@ -20,7 +20,7 @@ for STUDY in runs.studies(PARAMS):
             f"logs/train/{train_job(STUDY)}.tsv"
         wildcard_constraints:
             network="|".join(STUDY.networks),
-            level="|".join(layout.level_text(level) for level in STUDY.levels),
+            level="|".join(level_text(level) for level in STUDY.levels),
         threads: 1
         resources:
             gpu=1,
@@ -28,6 +28,6 @@ for STUDY in runs.studies(PARAMS):
             stack=PARAMS.train.stack,
         params:
             config=train_config(STUDY),
-            code=code_hash("freeconv.train"),
+            code=code_hash("freeconv.commands.train"),
         shell:
             "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} > {log} 2>&1"

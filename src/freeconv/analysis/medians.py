@@ -1,0 +1,217 @@
+"""Medians over folds and epochs, and curves by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from freeconv.analysis.distance import distance_key
+from freeconv.analysis.intervals import mean_and_interval
+from freeconv.vocabulary import Aggregate, Cell, level_text, trained_as
+
+if TYPE_CHECKING:
+    from freeconv.storage.run_file import Run
+
+
+PLOTTED_METRICS = ("val_acc", "translate_acc")
+
+
+def runs_by_cell(cells: Iterable[Cell], study: Sequence[Run]) -> dict[Cell, list[Run]]:
+    """Return the runs behind each cell that has any, folds in order; level 0 of all augmentations is the same runs."""
+    trained: dict[tuple[str, str, float, str], list[Run]] = {}
+    for run in study:
+        config = run.config
+        trained.setdefault((config.dataset, config.augmentation, config.level, config.network), []).append(run)
+    found = {
+        cell: trained.get((cell.dataset, trained_as(cell.augmentation, cell.level), cell.level, cell.network), [])
+        for cell in cells
+    }
+    return {cell: folds for cell, folds in found.items() if folds}
+
+
+def _recorded(folds: Sequence[Run], metrics: Iterable[str]) -> list[str]:
+    """Return those of some metrics that the runs of a cell have recorded."""
+    return [metric for metric in metrics if all(metric in run.history for run in folds)]
+
+
+def median(histories: Sequence[dict[str, np.ndarray]], metric: str, aggregate: Aggregate) -> float:
+    """Return the median of a metric over folds.
+
+    Args:
+        histories: per fold, metric to array (epochs,); folds may have different numbers of epochs.
+        metric: which metric.
+        aggregate: `"all-epochs"` pools all epochs of all folds, which is how the authors' program made Tables 1, 2
+            and B.1 to B.3 of Ott et al. 2019; `"final"` takes the last epoch of each fold; `"best"` takes, of each
+            fold, the (first) epoch of highest `val_acc`, whichever the metric.
+    """
+    if aggregate == "all-epochs":
+        return float(np.median(np.concatenate([history[metric] for history in histories])))
+    if aggregate == "final":
+        return float(np.median([history[metric][-1] for history in histories]))
+    return float(np.median([history[metric][np.argmax(history["val_acc"])] for history in histories]))
+
+
+def accuracy(by_cell: dict[Cell, list[Run]], metrics: Sequence[str], aggregate: Aggregate) -> pd.DataFrame:
+    """Return the medians of all metrics (Ott et al. 2019, Tables 1, 2 and B.1 to B.3, Figure 6).
+
+    Returns:
+        Columns dataset, augmentation, level, network, metric, median (share in [0, 1]), runs (how many are behind it).
+    """
+    rows = [
+        (*cell, metric, median([run.history for run in folds], metric, aggregate), len(folds))
+        for cell, folds in by_cell.items()
+        for metric in _recorded(folds, metrics)
+    ]
+    return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "median", "runs"])
+
+
+def run_values(by_cell: dict[Cell, list[Run]], metrics: Sequence[str], aggregate: Aggregate) -> pd.DataFrame:
+    """Return what each run alone contributes to a cell.
+
+    Returns:
+        Columns dataset, augmentation, level, network, metric, fold, value: the run's median over its epochs, its last
+        or its best epoch, as `report.aggregate` says.
+    """
+    rows = [
+        (*cell, metric, run.config.fold, median([run.history], metric, aggregate))
+        for cell, folds in by_cell.items()
+        for metric in _recorded(folds, metrics)
+        for run in folds
+    ]
+    return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "fold", "value"])
+
+
+def search(networks: Mapping[str, tuple[str, int, float]], study: Sequence[Run]) -> pd.DataFrame:
+    """Return the cells of the hyperparameter search (Ott et al. 2019, Table A.1), the best of each network marked.
+
+    Args:
+        networks: those of the search by name: registered network, number of (free) convolutions, learning rate.
+        study: the runs.
+
+    Returns:
+        Columns dataset, network (`cnn` or `fcn`), layers, learning_rate, val_acc (highest of a run, median over its
+        folds), val_loss (lowest of a run, median), epochs (trained, median), runs, chosen (whether val_acc is the
+        network's highest; of equal ones the first).
+    """
+    rows = []
+    for dataset in dict.fromkeys(run.config.dataset for run in study):
+        for network, searched in networks.items():
+            folds = [run for run in study if (run.config.dataset, run.config.network) == (dataset, network)]
+            if folds:
+                best = [
+                    (run.history["val_acc"].max(), run.history["val_loss"].min(), len(run.history["val_acc"]))
+                    for run in folds
+                ]
+                rows.append((dataset, *searched, *np.median(best, axis=0), len(folds)))
+    columns = ["dataset", "network", "layers", "learning_rate", "val_acc", "val_loss", "epochs", "runs"]
+    frame = pd.DataFrame(rows, columns=columns)
+    best_rows = frame.groupby(["dataset", "network"], sort=False)["val_acc"].idxmax()
+    return frame.assign(chosen=frame.index.isin(best_rows))
+
+
+def accuracy_by_epoch(by_cell: dict[Cell, list[Run]], metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the curves of all metrics by epoch (Ott et al. 2019, Figures 3 and 4).
+
+    Returns:
+        Columns dataset, augmentation, level, network, metric, epoch, mean, low, high, runs.
+    """
+    keys = [*Cell._fields, "metric"]
+    curves = {
+        (*cell, metric): mean_and_interval([run.history[metric] for run in folds])
+        for cell, folds in by_cell.items()
+        for metric in _recorded(folds, metrics)
+    }
+    return pd.concat(curves, names=[*keys, None]).reset_index(keys).reset_index(drop=True)
+
+
+def run_table(study: Sequence[Run]) -> pd.DataFrame:
+    """Return one row per run: what it is, how long it took, on what it ran, and its file.
+
+    Returns:
+        Columns dataset, network, augmentation, level, fold, epochs (trained), last_val_acc and best_val_acc (of the
+        last epoch, the highest), positions (of the first layer), seconds (of training), overhead_seconds (its share of
+        what its job did besides), device, backend, versions, path.
+    """
+    return pd.DataFrame(
+        {
+            **{key: getattr(run.config, key) for key in ("dataset", "network", "augmentation", "level", "fold")},
+            "epochs": len(run.history["val_acc"]),
+            "last_val_acc": float(run.history["val_acc"][-1]),
+            "best_val_acc": float(run.history["val_acc"].max()),
+            "positions": int(np.prod(next(iter(run.attributes["grids"].values()), 0))),
+            **{key: run.attributes.get(key, "") for key in ("seconds", "overhead_seconds", "device", "backend")},
+            "versions": _versions(run.attributes.get("versions", {})),
+            "path": run.path,
+        }
+        for run in study
+    )
+
+
+def _versions(versions: dict[str, str]) -> str:
+    """Return versions as text: `keras 3.15.1, numpy 2.4.6`."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+
+
+def distance(traces: pd.DataFrame) -> pd.DataFrame:
+    """Return medians over folds of the kernel distances by epoch (Ott et al. 2019, Figure 5, B.6 and B.7).
+
+    Returns:
+        Columns dataset, augmentation, level, layer, radius, measure, epoch, median.
+    """
+    keys = ["dataset", "augmentation", "level", "layer", "radius", "measure", "epoch"]
+    return traces.groupby(keys, sort=False)["distance"].median().rename("median").reset_index()
+
+
+def last_distance(traces: pd.DataFrame) -> pd.DataFrame:
+    """Return medians over folds of the first layer's kernel distance after each fold's own last epoch.
+
+    Returns:
+        Columns dataset, augmentation, level, radius, measure, median.
+    """
+    keys = ["dataset", "augmentation", "level", "radius", "measure"]
+    first = traces[traces["layer"].str.endswith("_1")]
+    last = first.loc[first.groupby([*keys, "fold"], sort=False)["epoch"].idxmax()]
+    return last.groupby(keys, sort=False)["distance"].median().rename("median").reset_index()
+
+
+def metrics_tree(medians: pd.DataFrame, last: pd.DataFrame) -> dict[str, Any]:
+    """Return medians as a tree: dataset, augmentation, level, network, metric.
+
+    Args:
+        medians: as `accuracy` returns them.
+        last: as `last_distance` returns them; they go to network `fcn` as `distance_key` names them.
+
+    Returns:
+        The tree, numbers rounded to 6 digits after the point; NaN, which JSON has not, as None.
+    """
+    tree: dict[str, Any] = {}
+    named = [(row.dataset, row.augmentation, row.level, row.network, row.metric, row.median) for row in _rows(medians)]
+    named += [
+        (row.dataset, row.augmentation, row.level, "fcn", distance_key(row.radius, row.measure), row.median)
+        for row in _rows(last)
+    ]
+    for dataset, augmentation, level, network, metric, value in named:
+        levels = tree.setdefault(dataset, {}).setdefault(augmentation, {})
+        values = levels.setdefault(level_text(level), {}).setdefault(network, {})
+        values[metric] = None if np.isnan(value) else round(value, 6)
+    return tree
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[Any]:
+    """Yield the rows of a frame as named tuples of its columns."""
+    return frame.itertuples(index=False)
+
+
+def accuracy_plot(medians: pd.DataFrame, metric: str, networks: Sequence[str]) -> pd.DataFrame:
+    """Return the medians of one metric for `dvc plots`: columns dataset, augmentation, level, series, median."""
+    chosen = medians[(medians["metric"] == metric) & medians["network"].isin(networks)]
+    return chosen.rename(columns={"network": "series"})[["dataset", "augmentation", "level", "series", "median"]]
+
+
+def distance_plot(last: pd.DataFrame) -> pd.DataFrame:
+    """Return `last_distance` for `dvc plots`: columns dataset, augmentation, level, series, median."""
+    series = [distance_key(row.radius, row.measure) for row in _rows(last)]
+    return last.assign(series=series)[["dataset", "augmentation", "level", "series", "median"]]

@@ -1,0 +1,61 @@
+"""Distances between the kernels of a free layer: do they come to share their weights by themselves?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from freeconv.analysis.distance import TRACE_COLUMNS, kernel_distance, largest_radius
+from freeconv.errors import FreeconvError
+from freeconv.storage.csv_files import write_csv
+from freeconv.storage.hdf5 import read_h5
+from freeconv.study.jobs import DistanceConfig, RunConfig, check_config
+
+
+def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: str | Path) -> None:
+    """Write the kernel distances of one network, augmentation and level, by fold, radius, measure and epoch.
+
+    Args:
+        config: what to compute.
+        run_paths: the runs' files, one per fold of `config.train.fold_indices`, in that order.
+        path: the CSV file to write (see `freeconv.storage.write_csv`). Columns: dataset,
+            augmentation, level, network, fold, layer, radius (positions), measure, epoch (0 is the untrained network),
+            distance.
+
+    Raises:
+        FreeconvError: a run is missing, damaged or not the one asked for, or a radius does not fit its grid.
+    """
+    frames = [_trace(config, *run) for run in config.train.with_files(run_paths)]
+    write_csv(path, pd.concat(frames), config.dump())
+
+
+def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.DataFrame:
+    """Return the rows of one run."""
+    arrays, attributes = read_h5(run_path)
+    check_config(run_path, attributes.get("config"), run.dump())
+    frames = []
+    for layer, (rows, columns) in attributes["grids"].items():
+        largest = largest_radius((rows, columns))
+        if layer.endswith("_1") and max(config.radii) > largest:
+            raise FreeconvError(
+                f"{run_path}: expected distance.radii up to {largest} on {rows} × {columns} positions of {layer}, "
+                f"received {max(config.radii)}; choose smaller radii"
+            )
+        snapshots = arrays[f"kernels/{layer}"]
+        compared = [(radius, measure) for radius in config.radii if radius <= largest for measure in config.measures]
+        # epochs outermost: each snapshot is worked on while it is in the processor's cache
+        distances = np.array([[kernel_distance(k, (rows, columns), *pair) for pair in compared] for k in snapshots])
+        frames += [
+            pd.DataFrame(
+                {
+                    "layer": layer,
+                    "radius": radius,
+                    "measure": measure,
+                    "epoch": arrays["kernel_epochs"],
+                    "distance": distances[:, column],
+                }
+            )
+            for column, (radius, measure) in enumerate(compared)
+        ]
+    return pd.concat(frames).assign(**config.train.labels(), fold=run.fold)[list(TRACE_COLUMNS)]

@@ -1,0 +1,61 @@
+"""`freeconv drawings`: explanatory drawings."""
+
+from pathlib import Path
+
+import numpy as np
+
+from freeconv.analysis.distance import largest_radius
+from freeconv.architectures.layers import Free
+from freeconv.architectures.table_a2 import table_a2
+from freeconv.report.illustrations import LEVELS, SAMPLE_CLASS, VCP, draw_free_layer, draw_levels, draw_radii, draw_swap
+from freeconv.report.panels import save, style
+from freeconv.seeds import stream_seed
+from freeconv.storage.hdf5 import read_h5
+from freeconv.study import grid as study_grid
+from freeconv.study import paths
+from freeconv.study.params import Params
+
+
+def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
+    """Draw everything for every dataset of a study: the files of `runs.drawing_files`.
+
+    Args:
+        params: the study; its datasets must be there, at the paths of `layout`. Noise and missing connections are
+            drawn by streams called `"drawing"`. Radii are those of `distance.radii` that fit the first dataset's grid.
+        folder: where the folder `drawings` goes.
+
+    Raises:
+        FreeconvError: a dataset is missing or damaged.
+    """
+    images = {dataset: sample_image(paths.data_file(dataset)) for dataset in params.data.datasets}
+    shape = images[params.data.datasets[0]].shape
+    rows, columns, _ = table_a2(Free)(shape)[0].output(shape)
+    grid = (rows, columns)
+    radii = [radius for radius in params.distance.radii if radius <= largest_radius(grid)]
+    forms = params.aug.forms.model_dump()
+    with style():
+        drawings = {}
+        for dataset, image in images.items():
+            for augmentation in study_grid.drawn_augmentations(params):
+                drawings[f"{dataset}-{augmentation}"] = draw_levels(
+                    image, augmentation, LEVELS, params.seed, forms.get(augmentation)
+                )
+            drawings[f"{dataset}-swap"] = draw_swap(image)
+        drawings["free-layer"] = draw_free_layer(VCP, stream_seed(params.seed, "drawing", "free-layer") % 2**31)
+        drawings["radii"] = draw_radii(grid, radii)
+        for path in study_grid.drawing_files(params, folder):
+            save(drawings[Path(path).stem], path)
+
+
+def sample_image(path: str | Path) -> np.ndarray:
+    """Read the image that drawings show from a dataset's file: the first of class 5, or the first where none is.
+
+    Returns:
+        float32 (height, width, channels), on the [0, 1] scale.
+
+    Raises:
+        FreeconvError: the file is missing or damaged.
+    """
+    arrays, _ = read_h5(path)
+    image = arrays["images"][int(np.argmax(arrays["labels"] == SAMPLE_CLASS))]
+    return image.astype(np.float32) / np.float32(255)

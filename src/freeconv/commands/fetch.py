@@ -1,0 +1,116 @@
+"""Datasets: from a package, a download site, a mirror or a user's folder to `data/<dataset>.h5`."""
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import freeconv
+from freeconv.data.image_folder import existing_source, image_files, read_image_files
+from freeconv.data.selection import selected
+from freeconv.datasets import DATASETS, BuiltinDataset
+from freeconv.machine.download import file_sha256, official_file
+from freeconv.storage.hdf5 import write_h5
+
+
+def fetch(
+    dataset: str,
+    path: str | Path,
+    seed: int,
+    mirror: str | None = None,
+    source: str | Path | None = None,
+    limit: int | None = None,
+) -> None:
+    """Make the HDF5 file of a dataset: equal input and seed, equal bytes.
+
+    MNIST is train then test, 70,000 images in the official order, and CIFAR-10 likewise 60,000, as in the authors'
+    program; their folds are contiguous blocks. `mnist-5k` and image folders come sorted by class, so these are
+    shuffled by the random stream `("fetch", dataset)`.
+
+    Args:
+        dataset: a built-in one (`freeconv.datasets`), or the name of one of the user's own.
+        path: the file to write. It holds `images` (n, height, width, channels), uint8 in [0, 255]; `labels` (n,),
+            int64; and the attributes `dataset`, `config` (dataset, seed and limit), `source`, `raw_sha256`, `licence`,
+            `classes` and `versions`. Compressed with gzip, which every HDF5 installation reads.
+        seed: the study's seed, ≥ 0.
+        mirror: folder or URL that stands in for the download sites of `mnist` and `cifar10`, files directly in it or
+            in a subfolder named like the dataset; the environment variable FREECONV_MIRROR, if set, wins.
+        source: folder or zip file of a dataset of the user's own (see `freeconv.data.image_folder`).
+        limit: largest number of images: of a larger dataset a subset is stored, drawn by the random stream
+            `("limit", dataset)`, in the dataset's order.
+
+    Raises:
+        FreeconvError: no site answers, a file is not the official one, or the user's images are not as required.
+    """
+    mirror = os.environ.get("FREECONV_MIRROR") or mirror
+    if dataset in DATASETS:
+        member = DATASETS[dataset]
+        loaded = member.read(_raw_files(member, mirror))
+        shuffled, licence = member.sorted_by_class, member.licence
+        origin = member.source if isinstance(member.source, str) else member.source()
+    else:
+        folder = existing_source(dataset, source)
+        loaded, shuffled = read_image_files(folder), True
+        origin, licence = folder.name, "not stated; that of the images' owner"
+    images, labels = selected(loaded.images, loaded.labels, dataset, shuffled, limit, seed)
+    attributes: dict[str, Any] = {
+        "dataset": dataset,
+        "config": {"dataset": dataset, "seed": seed, "limit": limit},
+        "source": origin,
+        "raw_sha256": _raw_sha256(dataset, source),
+        "licence": licence,
+        "classes": list(loaded.classes),
+        "versions": {"freeconv": freeconv.__version__, "numpy": np.__version__},
+    }
+    write_h5(path, {"images": images, "labels": labels}, attributes, "gzip")
+
+
+def _raw_files(dataset: BuiltinDataset, mirror: str | None) -> dict[str, Path]:
+    """Return a built-in dataset's raw files by name."""
+    if dataset.packaged:
+        path = dataset.packaged()
+        return {path.name: path}
+    return {
+        name: official_file(dataset.name, name, sha256, dataset.sites, mirror) for name, sha256 in dataset.files.items()
+    }
+
+
+@lru_cache
+def raw_sha256(dataset: str, source: str | Path | None = None) -> str:
+    """Return the SHA-256 that tells whether a dataset's raw input changed, computed once a process.
+
+    Args:
+        dataset: as for `fetch`.
+        source: as for `fetch`.
+
+    Returns:
+        For `mnist` and `cifar10` a hash of the official files' hashes (nothing is downloaded); for `mnist-5k` that of
+        the package's file; for a zip file that of the file; for a folder a hash of the images' names and bytes.
+
+    Raises:
+        FreeconvError: the package, folder or zip file is missing or holds no images.
+    """
+    return _raw_sha256(dataset, source)
+
+
+def _raw_sha256(dataset: str, source: str | Path | None) -> str:
+    """Do what `raw_sha256` says, anew at each call."""
+    if dataset in DATASETS:
+        member = DATASETS[dataset]
+        if member.packaged:
+            return file_sha256(member.packaged())
+        return hashlib.sha256(json.dumps(dict(member.files), sort_keys=True).encode()).hexdigest()
+    path = existing_source(dataset, source)
+    if path.is_file():
+        return file_sha256(path)
+    digest = hashlib.sha256()
+    with image_files(path) as (names, read):
+        for name in names:
+            content = read(name)
+            digest.update(json.dumps([name, len(content)]).encode())
+            digest.update(content)
+    return digest.hexdigest()

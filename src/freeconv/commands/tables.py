@@ -1,0 +1,87 @@
+"""Tables: medians over folds and epochs, curves by epoch, and what each number was made from."""
+
+import json
+
+import pandas as pd
+
+from freeconv.analysis.judgement import judge
+from freeconv.analysis.medians import (
+    PLOTTED_METRICS,
+    accuracy,
+    accuracy_by_epoch,
+    accuracy_plot,
+    distance,
+    distance_plot,
+    last_distance,
+    metrics_tree,
+    run_table,
+    run_values,
+    runs_by_cell,
+    search,
+)
+from freeconv.analysis.paper import compare
+from freeconv.errors import FreeconvError
+from freeconv.networks import NETWORKS
+from freeconv.storage.atomic import write_text
+from freeconv.storage.csv_files import write_sums
+from freeconv.storage.results import Problem, read_measures, read_runs, read_traces
+from freeconv.study import grid, paths
+from freeconv.study.claims import load_claims
+from freeconv.study.params import Params
+from freeconv.study.protocol import protocol
+
+
+def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
+    """Write all tables of a study, the files of `layout.table_files`.
+
+    Numbers have 6 significant digits; rows follow the order of the parameters. What is missing or cannot be used is
+    left out and named in `tables/problems.csv`.
+
+    Args:
+        params: the study; its runs, traces and measures are read from the paths of `layout`.
+        folder: where the folders `tables` and `plots` and the file `metrics.json` go.
+
+    Returns:
+        What is in `tables/problems.csv`.
+
+    Raises:
+        FreeconvError: no run can be used.
+    """
+    study, problems = read_runs(params)
+    if not study:
+        raise FreeconvError(f"expected at least one run, received none that can be used; first: {problems[0].text()}")
+    traces, trace_problems = read_traces(params)
+    measures, measure_problems = read_measures(params)
+    problems += trace_problems + measure_problems
+    metrics, aggregate = grid.metrics(params), params.report.aggregate
+    by_cell = runs_by_cell(grid.cells(params), study)
+    medians, values = accuracy(by_cell, metrics, aggregate), run_values(by_cell, metrics, aggregate)
+    images = {run.config.dataset: run.attributes["images"] for run in study}
+    compared = compare(
+        [cell for cell in grid.cells(params) if cell.network in NETWORKS],  # the paper has no medians of variants
+        metrics,
+        medians[medians["network"].isin(list(NETWORKS))],
+        values[values["network"].isin(list(NETWORKS))],
+        {dataset: "; ".join(protocol(params, dataset, images.get(dataset))) for dataset in params.data.datasets},
+    )
+    last = last_distance(traces)
+    frames = {
+        "tables/accuracy": medians,
+        "tables/compared": compared,
+        "tables/claims": judge(load_claims(), values, traces),
+        "tables/distance": distance(traces),
+        "tables/accuracy_by_epoch": accuracy_by_epoch(by_cell, metrics),
+        "tables/search": search(grid.searched(params), study),
+        "tables/measures": measures,
+        "tables/runs": run_table(study),
+        "tables/problems": pd.DataFrame(problems, columns=list(Problem._fields)),
+        **{f"plots/{metric}": accuracy_plot(medians, metric, list(NETWORKS)) for metric in PLOTTED_METRICS},
+        "plots/distance": distance_plot(last),
+    }
+    for name, frame in frames.items():
+        write_text(f"{folder}/{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
+    write_text(f"{folder}/metrics.json", json.dumps(metrics_tree(medians, last), indent=2, sort_keys=True) + "\n")
+    # last: with it the tables are complete
+    summed = [f"{folder}/{name}.csv" for name in frames if name.startswith("tables/")]
+    write_sums([*summed, f"{folder}/metrics.json"], paths.sums_file(folder))
+    return problems

@@ -1,0 +1,53 @@
+"""The held-out fold as each accuracy sees it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from freeconv.augmentations import AUGMENTATIONS, metric
+from freeconv.images import swap_quadrants
+from freeconv.seeds import random_stream
+
+
+def evaluation_sets(
+    images: np.ndarray,
+    dataset: str,
+    folds: int,
+    fold: int,
+    strengths: Mapping[str, float],
+    forms: Mapping[str, str],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Return the held-out images as each accuracy sees them.
+
+    They are drawn once per dataset and fold and are the same for all networks, levels and epochs, so that comparisons
+    between runs are paired.
+
+    Args:
+        images: of the fold, (n, height, width, channels) uint8.
+        dataset: its name; with the next two, names the random streams.
+        folds: number of folds.
+        fold: which one.
+        strengths: augmentation to how strong it is, in its own unit (see `freeconv.augmentations.Strength`).
+        forms: augmentation to its form, of those that have several.
+        seed: the study's seed.
+
+    Returns:
+        Name of the accuracy to images: as they are, changed by each augmentation, with quadrants swapped. uint8, or
+        float16 where values leave [0, 1].
+    """
+    scaled = images.astype("float32") / 255
+    sets = {"val_acc": images}
+    for name in sorted(strengths, key=lambda name: AUGMENTATIONS[name].order):
+        member = AUGMENTATIONS[name]
+        assert member.strength is not None
+        rng = random_stream(seed, "evaluate", dataset, folds, fold, name)
+        form = {"form": forms[name]} if name in forms else {}
+        changed = member.apply(scaled, strengths[name] / member.strength.per_level, rng, **form)
+        sets[metric(name)] = changed.astype("float16") if member.unclipped else _stored(changed)
+    return {**sets, "swap_acc": _stored(swap_quadrants(scaled))}
+
+
+def _stored(values: np.ndarray) -> np.ndarray:
+    """Return images on the [0, 1] scale as uint8."""
+    return np.rint(values * 255).astype("uint8")

@@ -1,0 +1,90 @@
+"""Keras imported for a job: its backend's settings from the environment, and no package that a job does not use."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# What TensorFlow and JAX read when they are imported: few messages, and of a GPU's memory no more than is needed.
+SETTINGS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+
+
+# How many threads TensorFlow, and XLA's own pool under JAX (NPROC), use.
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
+
+
+# Keras imports these where they are installed, for adapters that no job uses; TensorFlow Lite imports JAX. Together
+# they are a third of the time that `import keras` takes.
+UNUSED = ("matplotlib", "pandas", "sklearn")
+
+
+# What TensorFlow 2.21 says while it is imported, whatever TF_CPP_MIN_LOG_LEVEL is: that a processor has vector
+# instructions, that a machine has no GPU.
+NOTICE = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog")
+
+
+def import_keras(threads: int = 0) -> None:
+    """Import Keras as a job needs it, in this process, which must not have imported it before.
+
+    Settings that the environment holds already are respected.
+
+    Args:
+        threads: processor threads to use; all of them if 0.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if threads:
+        os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    unused = [*UNUSED, *(["jax"] if _backend() == "tensorflow" else [])]
+    hidden = [name for name in unused if name not in sys.modules]
+    modules: dict = sys.modules  # a name that stands for None is a package that is not installed, for `import`
+    modules.update(dict.fromkeys(hidden))
+    try:
+        with _without_notices():
+            import keras  # noqa: F401
+    finally:
+        for name in hidden:
+            del modules[name]
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Hold back what is written to standard error, by libraries too; afterwards write what is no notice."""
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != SETTINGS["TF_CPP_MIN_LOG_LEVEL"]:
+        yield
+        return
+    try:
+        held, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115
+    except OSError:  # nowhere to hold it, or no standard error
+        yield
+        return
+    with held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if not NOTICE.match(line)))
+
+
+def _backend() -> str:
+    """Return the backend that Keras will take: that of KERAS_BACKEND or of its configuration file; empty if unknown."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    try:
+        return str(json.loads(file.read_text())["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,301 @@
+"""How long training takes on this machine: by runs that are stored, or by steps that are timed."""
+
+import csv
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from freeconv.architectures.sizes import Shape
+from freeconv.augmentations import metrics
+from freeconv.data.folds import held_out_images
+from freeconv.errors import FreeconvError
+from freeconv.storage.hdf5 import describe_h5
+from freeconv.study import paths
+from freeconv.study.jobs import RunConfig, TrainSettings
+from freeconv.vocabulary import Precision
+
+ROUNDS, STEPS, TIMED_IMAGES = 5, 4, 1000
+
+
+LOGS = "logs/train"  # where the Snakefile's training rules write their benchmark files
+
+
+class Workload(NamedTuple):
+    """What decides how long a run takes for each image that it is trained on."""
+
+    shape: Shape
+    kind: str
+    layers: int | None
+    batch: int
+    precision: Precision
+    folds: int
+
+
+class Speed(NamedTuple):
+    """How long training takes.
+
+    Attributes:
+        train: seconds for each image trained on.
+        evaluate: seconds for each image evaluated; 0 where `train` contains it.
+        run: seconds for each run besides.
+        job: seconds for each job besides: start-up and compilation.
+        memory_mb: largest resident memory of a job, MB; None if it was not measured.
+        source: what was timed.
+    """
+
+    train: float
+    evaluate: float
+    run: float
+    job: float
+    memory_mb: float | None
+    source: Literal["stored runs", "timed steps"]
+
+
+class StoredRun(NamedTuple):
+    """How long a finished run took.
+
+    Attributes:
+        name: dataset, network, augmentation, level and fold, as in its file's path.
+        workload: what was trained.
+        images: trained on, over all epochs.
+        seconds: of training and evaluation.
+        overhead: seconds of its job besides; None if that was not recorded.
+        device: that trained it.
+    """
+
+    name: tuple[str, ...]
+    workload: Workload
+    images: int
+    seconds: float
+    overhead: float | None
+    device: str
+
+
+class Benchmark(NamedTuple):
+    """What Snakemake measured of a training job: wall time in seconds, largest resident memory in MB."""
+
+    runs: list[StoredRun]
+    seconds: float
+    memory_mb: float | None
+
+
+def workload(settings: TrainSettings, shape: Shape) -> Workload:
+    """Return what decides how long a run or job takes for each image that it is trained on."""
+    variant = settings.variant
+    return Workload(shape, variant.kind, variant.layers, settings.batch, settings.precision, settings.folds)
+
+
+def epoch_images(run: RunConfig, images: int) -> tuple[int, int]:
+    """Return how many images a run is trained on and how many it is evaluated on in an epoch.
+
+    Folds are as equal as can be, the first ones larger; the incomplete last batch is left out.
+    """
+    held_out = held_out_images(images, run.folds, run.fold)
+    return (images - held_out) // run.batch * run.batch, len(metrics(run.evaluate)[1:]) * held_out
+
+
+def description(path: str | Path, array: str) -> tuple[tuple[int, ...], np.dtype, dict[str, Any]] | None:
+    """Return shape and dtype of an array in an HDF5 file and the file's attributes; None if they cannot be read."""
+    try:
+        arrays, attributes = describe_h5(path)
+        return arrays[array].shape, np.dtype(arrays[array].dtype), attributes
+    except (FreeconvError, KeyError):
+        return None
+
+
+def image_shape(shape: tuple[int, ...]) -> Shape:
+    """Return (height, width, channels) of images (n, height, width, channels)."""
+    _, height, width, channels = shape
+    return height, width, channels
+
+
+def stored_runs() -> list[StoredRun]:
+    """Return how long the finished runs in this folder took.
+
+    Left out are files that cannot be read or are of another version, and runs on images that `data/` does not hold
+    any more: nobody knows how many these were.
+    """
+    folder = Path(paths.FOLDERS["train"][0])
+    data: dict[str, Any] = {}
+    found = []
+    for path in sorted(folder.glob("*/*/*/*/fold-*.h5")):
+        if not (described := description(path, "history/val_acc")):
+            continue
+        (epochs,), _, attributes = described
+        try:
+            run = RunConfig.model_validate_json(json.dumps(attributes["config"]))
+            seconds, device, sha256 = (attributes[key] for key in ("seconds", "device", "data_sha256"))
+        except (KeyError, ValidationError):
+            continue
+        if run.dataset not in data:
+            data[run.dataset] = description(paths.data_file(run.dataset), "images")
+        if data[run.dataset] is None or data[run.dataset][2].get("content_sha256") != sha256:
+            continue
+        shape = data[run.dataset][0]
+        found.append(
+            StoredRun(
+                name=(*path.relative_to(folder).parts[:-1], str(run.fold)),
+                workload=workload(run, image_shape(shape)),
+                images=epochs * epoch_images(run, shape[0])[0],
+                seconds=float(seconds),
+                overhead=float(attributes["overhead_seconds"]) if "overhead_seconds" in attributes else None,
+                device=device,
+            )
+        )
+    return found
+
+
+def benchmarks(stored: Iterable[StoredRun]) -> list[Benchmark]:
+    """Return what Snakemake measured of the jobs that trained these runs.
+
+    A benchmark file is named like its job: by dataset, network, augmentation and, where `train.fuse` does not put
+    them together, level and fold.
+    """
+    by_job: dict[tuple[str, ...], list[StoredRun]] = {}
+    for run in stored:
+        for axes in (3, 4, 5):
+            by_job.setdefault(run.name[:axes], []).append(run)
+    found = []
+    for path in sorted(Path(LOGS).rglob("*.tsv")):
+        trained = by_job.get(path.relative_to(LOGS).with_suffix("").parts)
+        with path.open(newline="", encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"), {})
+        if trained and (seconds := _number(row.get("s"))) is not None:
+            found.append(Benchmark(trained, seconds, _number(row.get("max_rss"))))
+    return found
+
+
+def _number(text: str | None) -> float | None:
+    """Return a number that Snakemake wrote; None for what it could not measure."""
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def stored_speeds(
+    workloads: Collection[Workload], device: str | None = None
+) -> tuple[dict[Workload, Speed], str | None]:
+    """Return the speed of finished runs, of those workloads of which there are any.
+
+    Seconds for each image are all seconds over all images: long runs, in which compilation weighs little, count most.
+
+    Args:
+        workloads: the wanted ones.
+        device: the one whose runs count; None for the one with the most runs.
+
+    Returns:
+        The speeds, and the device.
+    """
+    stored = [run for run in stored_runs() if run.workload in workloads and run.images and run.seconds]
+    if device is None and stored:
+        device = Counter(run.device for run in stored).most_common(1)[0][0]
+    stored = [run for run in stored if run.device == device]
+    jobs = benchmarks(stored)
+    speeds = {}
+    for wanted in workloads:
+        mine = [run for run in stored if run.workload == wanted]
+        if not mine:
+            continue
+        measured = [job for job in jobs if job.runs[0].workload == wanted]
+        besides = [job.seconds - sum(run.seconds for run in job.runs) for job in measured]
+        besides = [seconds for seconds in besides if seconds > 0]  # else the file is of another training
+        overheads = [run.overhead for run in mine if run.overhead is not None]
+        speeds[wanted] = Speed(
+            train=sum(run.seconds for run in mine) / sum(run.images for run in mine),
+            evaluate=0.0,
+            run=statistics.mean(overheads) if overheads and not besides else 0.0,
+            job=statistics.median(besides) if besides else 0.0,
+            memory_mb=max((job.memory_mb for job in measured if job.memory_mb is not None), default=None),
+            source="stored runs",
+        )
+    return speeds, device
+
+
+def start_up() -> tuple[str, float]:
+    """Return the device that computes here, and the seconds that a job needs to import what it trains with."""
+    begin = time.perf_counter()
+    from freeconv.commands import train  # noqa: F401
+    from freeconv.machine.environment import environment
+
+    return environment()["device"], time.perf_counter() - begin
+
+
+def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_seconds: float) -> Speed:
+    """Return the speed of a few steps and evaluations of an untrained network on random images.
+
+    They are timed in this process, with the threads that its backend was given.
+
+    Args:
+        wanted: what to train.
+        classes: number of classes.
+        replicas: how many runs a job trains side by side; None where runs are not stacked.
+        start_up_seconds: as `start_up` returns them.
+
+    Raises:
+        FreeconvError: the device lacks the precision.
+    """
+    from freeconv.networks import build_network
+    from freeconv.training.precision import use_precision
+    from freeconv.training.stack import compile_replicas, initial_state, on_device
+
+    dtype, number = use_precision(wanted.precision), replicas or 1
+    begin = time.perf_counter()
+    model = build_network(
+        wanted.kind, wanted.shape, classes, seed=0, layers=wanted.layers, stacked=replicas is not None, dtype=dtype
+    )
+    built = time.perf_counter()
+    stack = compile_replicas(model, learning_rate=0.001)(initial_state([model] * number))
+    rng = np.random.default_rng(0)
+    images = on_device(rng.integers(0, 256, (TIMED_IMAGES, *wanted.shape), "uint8"))
+    labels = on_device(rng.integers(0, classes, TIMED_IMAGES, "int32"))
+    batches = rng.integers(0, TIMED_IMAGES, (STEPS, number, wanted.batch))
+    rows = np.tile(np.arange(TIMED_IMAGES), (number, 1))
+
+    def train() -> None:
+        stack.train(images, labels, batches)
+
+    def evaluate() -> None:
+        stack.evaluate(images, labels, rows)
+
+    for program in (train, evaluate):
+        program()
+    compiled = time.perf_counter()
+    return Speed(
+        train=_median_seconds(train) / batches.size,
+        evaluate=_median_seconds(evaluate) / rows.size,
+        run=built - begin,
+        job=start_up_seconds + compiled - built,
+        memory_mb=None,
+        source="timed steps",
+    )
+
+
+def fitting_speed(wanted: Workload, classes: int, replicas: int | None, start_up_seconds: float) -> Speed:
+    """Return `timed_speed` of a stack that fits the device's memory: too large ones are split, as in training."""
+    from freeconv.commands.train import is_out_of_memory
+
+    while True:
+        try:
+            return timed_speed(wanted, classes, replicas, start_up_seconds)
+        except Exception as error:
+            if replicas in (None, 1) or not is_out_of_memory(error):
+                raise
+        replicas = (replicas + 1) // 2
+
+
+def _median_seconds(program: Any) -> float:
+    """Return the median time that calling `program` takes."""
+    seconds = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        program()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)

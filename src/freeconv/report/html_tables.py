@@ -1,0 +1,408 @@
+"""The tables of the report's pages as texts; what is missing is a dash."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from freeconv.datasets import paper_dataset
+from freeconv.report.exports import METRIC_TITLES
+from freeconv.report.highlights import Tree, number
+from freeconv.study import grid
+from freeconv.study.network_names import Variant, parse_variant, variant_name
+from freeconv.study.params import Params
+from freeconv.study.protocol import PROTOCOLS
+from freeconv.vocabulary import level_text, trained_as
+
+MISSING = "—"
+
+
+Counts = Mapping[str, int]  # as `run_counts` returns them
+
+
+VERDICTS = {"supported": "✓", "not supported": "✗", "undecided": "?"}
+
+
+class Column(NamedTuple):
+    """A column: its title, that of the columns that it stands with, and whether it holds text."""
+
+    title: str
+    group: str = ""
+    text: bool = False
+
+
+class Cell(NamedTuple):
+    """What one cell shows."""
+
+    text: str
+    link: str = ""
+    bold: bool = False
+
+
+class Body(NamedTuple):
+    """Rows under one header; their cells are those of all columns but the first."""
+
+    head: str
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; its first column holds the headers of the bodies."""
+
+    title: str
+    caption: str
+    columns: Sequence[Column]
+    bodies: Sequence[Body]
+    foot: Sequence[str] = field(default=())
+
+    @property
+    def groups(self) -> list[tuple[str, list[Column]]]:
+        """Columns next to each other that stand together, with their title; the empty title for the others."""
+        return [(title, list(columns)) for title, columns in groupby(self.columns, lambda column: column.group)]
+
+    @property
+    def starts(self) -> set[int]:
+        """The first columns of the groups, counted from 0."""
+        titles = [column.group for column in self.columns]
+        return {index for index, title in enumerate(titles) if title and title != titles[index - 1]}
+
+
+def anchor(dataset: str, network: str, augmentation: str, level: float) -> str:
+    """Return the name of a cell's place on the page of runs: `mnist-5k-fcn-translate-0.2`."""
+    return f"{dataset}-{network}-{augmentation}-{level_text(level)}"
+
+
+def run_counts(study: pd.DataFrame) -> Counts:
+    """Return the number of runs of each cell, by its `anchor`.
+
+    Args:
+        study: as `tables.run_table` returns it.
+    """
+    keys: Iterable[Any] = study[["dataset", "network", "augmentation", "level"]].itertuples(index=False)
+    return Counter(anchor(*key) for key in keys)
+
+
+def run_link(counts: Counts, dataset: str, network: str, augmentation: str, level: float) -> str:
+    """Return the address of a cell's runs; empty if it has none."""
+    name = anchor(dataset, network, trained_as(augmentation, level), level)
+    return f"runs.html#{name}" if name in counts else ""
+
+
+def run_count(counts: Counts, dataset: str, network: str, augmentation: str, level: float) -> Cell:
+    """Return the number of a cell's runs, linked to them."""
+    count = counts.get(anchor(dataset, network, trained_as(augmentation, level), level), 0)
+    return Cell(str(count), run_link(counts, dataset, network, augmentation, level))
+
+
+def network_title(name: str) -> str:
+    """Return a network's name for readers: `FCN`, `FCN, 0.3 missing`, `CNN, 2 layers, rate 0.01`."""
+    variant = parse_variant(name)
+    title = variant.kind.upper()
+    if variant.vcp:
+        title += f", {level_text(variant.vcp)} missing"
+    if variant.learning_rate is not None:
+        title += f", {variant.layers} layers, rate {level_text(variant.learning_rate)}"
+    return title
+
+
+def share(value: float) -> str:
+    """Return a share with four digits after the point."""
+    return MISSING if math.isnan(value) else f"{value:.4f}"
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """Return a number with its sign, the minus as typography has it."""
+    return MISSING if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def verdict_counts(claims: pd.DataFrame) -> Table:
+    """Return how many claims have each verdict, by dataset.
+
+    Args:
+        claims: as `claims.judge` returns them.
+    """
+    numbers = {
+        dataset: [int((group["verdict"] == verdict).sum()) for verdict in VERDICTS]
+        for dataset, group in claims.groupby("dataset", sort=False)
+    }
+    return Table(
+        "Verdicts by dataset",
+        "Number of claims with each verdict.",
+        [Column("Dataset", text=True), *(Column(f"{mark} {name}") for name, mark in VERDICTS.items())],
+        [Body(str(dataset), [[Cell(str(count)) for count in row]]) for dataset, row in numbers.items()],
+    )
+
+
+def comparison_table(params: Params, dataset: str, augmentation: str, compared: pd.DataFrame, counts: Counts) -> Table:
+    """Return ours beside the paper's: a row per level and network.
+
+    Args:
+        params: the study.
+        dataset: which dataset.
+        augmentation: which augmentation.
+        compared: rows of `compare.compare` of this dataset and augmentation. Levels that the parameters ask for and
+            that have no row are shown as missing.
+        counts: the runs behind the cells.
+    """
+    rows: Iterable[Any] = compared.itertuples(index=False)
+    cells = {(row.level, row.network, row.metric): row for row in rows}
+    levels = sorted({*params.levels(augmentation), *compared["level"]})
+    metrics = [metric for metric in grid.metrics(params) if metric in set(compared["metric"])]
+    beside = bool(compared["paper"].notna().any())
+    titles = ["Ours", "± 95 %", *(["Paper", "Diff."] if beside else [])]
+
+    def texts(level: float, network: str, metric: str) -> list[Cell]:
+        row = cells.get((level, network, metric))
+        if row is None:
+            return [Cell(MISSING) for _ in titles]
+        ours = share(row.ours)
+        link = "" if ours == MISSING else run_link(counts, dataset, network, augmentation, level)
+        found = [Cell(ours, link, ours == bests.get((network, metric))), Cell(share((row.high - row.low) / 2))]
+        return found + ([Cell(share(row.paper)), Cell(signed(row.difference))] if beside else [])
+
+    bests = _highest({(network, metric, level): row.ours for (level, network, metric), row in cells.items()})
+    bodies = [
+        Body(
+            level_text(level),
+            [
+                [
+                    Cell(network.upper()),
+                    run_count(counts, dataset, network, augmentation, level),
+                    *(cell for metric in metrics for cell in texts(level, network, metric)),
+                ]
+                for network in params.train.networks
+            ],
+        )
+        for level in levels
+    ]
+    # "1" alone in a CSV file's column, without "B.1", is read as a number
+    numbers = ", ".join(f"Table {name}" for name in compared["table"].unique() if name)
+    paper = (
+        f", the paper's ({numbers}) and the difference, ours − paper"
+        if beside
+        else "; the paper has none that these could stand beside"
+    )
+    return Table(
+        f"{dataset}, {augmentation}: ours beside the paper's",
+        f"Median accuracy as a share: ours, half of its 95 % interval over folds{paper}. n: runs behind ours, which "
+        f"the numbers link to. {MISSING}: missing. Bold: a network's highest.",
+        [
+            Column("Level"),
+            Column("Network", text=True),
+            Column("n"),
+            *(Column(title, METRIC_TITLES[metric]) for metric in metrics for title in titles),
+        ],
+        bodies,
+    )
+
+
+def _highest(values: Mapping[tuple[str, str, float], float]) -> dict[tuple[str, str], str]:
+    """Return the highest of several levels as it is shown, by network and metric; nothing for one level alone.
+
+    Args:
+        values: network, metric and level to a number.
+    """
+    columns: dict[tuple[str, str], list[float]] = {}
+    for (network, metric, _), value in values.items():
+        if not math.isnan(value):
+            columns.setdefault((network, metric), []).append(value)
+    return {column: share(max(found)) for column, found in columns.items() if len(found) > 1}
+
+
+def other_medians(params: Params, dataset: str, augmentation: str, levels: Tree, metrics: Sequence[str]) -> Table:
+    """Return medians of metrics that the paper's table of this augmentation has not: a row per level.
+
+    Args:
+        params: the study.
+        dataset: which dataset.
+        augmentation: which augmentation.
+        levels: level to network to metric to median, as in `metrics.json`.
+        metrics: which ones.
+    """
+    asked, networks = params.levels(augmentation), params.train.networks
+    bests = _highest(
+        {
+            (network, metric, level): number(levels, level, network, metric)
+            for network in networks
+            for metric in metrics
+            for level in asked
+        }
+    )
+    bodies = []
+    for level in asked:
+        texts = {
+            (network, metric): share(number(levels, level, network, metric))
+            for metric in metrics
+            for network in networks
+        }
+        bodies.append(Body(level_text(level), [[Cell(text, bold=text == bests.get(at)) for at, text in texts.items()]]))
+    return Table(
+        f"{dataset}, {augmentation}: other medians",
+        "Medians that the paper's tables do not have: accuracy, as a share, in training and on held-out images "
+        f"changed in other ways. {MISSING}: missing. Bold: a network's highest.",
+        [
+            Column("Level"),
+            *(Column(network.upper(), METRIC_TITLES[metric]) for metric in metrics for network in networks),
+        ],
+        bodies,
+    )
+
+
+def missing_connections(params: Params, dataset: str, level: float, levels: Tree, counts: Counts) -> Table:
+    """Return medians of free networks by their share of missing connections (Ott et al. 2019, Figures C.1 and C.2).
+
+    Args:
+        params: the study.
+        dataset: which dataset.
+        level: of translation, at which they were trained.
+        levels: level to network to metric to median under translation, as in `metrics.json`.
+        counts: the runs behind the cells.
+    """
+    bodies = [
+        Body(
+            level_text(missing),
+            [
+                [
+                    run_count(counts, dataset, network, "translate", level),
+                    *(Cell(share(number(levels, level, network, metric))) for metric in grid.metrics(params)),
+                ]
+            ],
+        )
+        for missing, network in zip(params.vcp.levels, grid.vcp_networks(params), strict=True)
+    ]
+    return Table(
+        f"{dataset}: missing connections at translation {level_text(level)}",
+        f"{dataset}, trained at translation {level_text(level)}: median accuracy by share of missing connections. "
+        f"{MISSING}: missing.",
+        [Column("Share"), Column("n"), *(Column(METRIC_TITLES[metric]) for metric in grid.metrics(params))],
+        bodies,
+    )
+
+
+def quadrant_swap(params: Params, dataset: str, augmentation: str, levels: Tree, counts: Counts) -> Table:
+    """Return medians of networks trained on images as they are, on images as they are and swapped (Figure 6).
+
+    Args:
+        params: the study.
+        dataset: which dataset.
+        augmentation: one that has a level 0, or `none`.
+        levels: level to network to metric to median under this augmentation, as in `metrics.json`.
+        counts: the runs behind the cells.
+    """
+    metrics = ("val_acc", "swap_acc")
+    medians = {
+        network: [number(levels, 0.0, network, metric) for metric in metrics] for network in params.train.networks
+    }
+    bodies = [
+        Body(
+            network.upper(),
+            [[run_count(counts, dataset, network, augmentation, 0.0), *(Cell(share(value)) for value in values)]],
+        )
+        for network, values in medians.items()
+    ]
+    foot = []
+    if len(medians) == 2:
+        differences = [cnn - fcn for cnn, fcn in zip(medians["cnn"], medians["fcn"], strict=True)]
+        foot = ["CNN − FCN", "", *(signed(difference) for difference in differences)]
+    return Table(
+        f"{dataset}: quadrant swap",
+        f"{dataset}, trained on images as they are: median accuracy on held-out images as they are and with quadrants "
+        "I and III exchanged.",
+        [Column("Network", text=True), Column("n"), Column("As they are"), Column("Swapped")],
+        bodies,
+        foot,
+    )
+
+
+def search_table(params: Params, dataset: str, search: pd.DataFrame, counts: Counts) -> Table:
+    """Return all cells of the hyperparameter search (Ott et al. 2019, Table A.1), the chosen ones marked.
+
+    Args:
+        params: the study.
+        dataset: which dataset.
+        search: as `tables.search` returns it; cells that it lacks are shown as missing.
+        counts: the runs behind the cells.
+    """
+    rows: Iterable[Any] = search[search["dataset"] == dataset].itertuples(index=False)
+    found = {(row.network, row.layers, level_text(row.learning_rate)): row for row in rows}
+
+    def texts(kind: Any, layers: int, rate: float) -> list[Cell]:
+        row = found.get((kind, layers, level_text(rate)))
+        network = variant_name(Variant(kind, layers=layers, learning_rate=rate))
+        behind = run_count(counts, dataset, network, "none", 0.0)
+        if row is None:
+            return [Cell(MISSING), Cell(MISSING), Cell(MISSING), behind]
+        accuracy = Cell(f"{share(row.val_acc)}{' ★' if row.chosen else ''}", bold=bool(row.chosen))
+        return [accuracy, Cell(share(row.val_loss)), Cell(f"{row.epochs:g}"), behind]
+
+    paper = paper_dataset(dataset)
+    theirs = f" The paper chose 3 layers and {PROTOCOLS[paper]['learning_rate']:g} (Table A.2)." if paper else ""
+    return Table(
+        f"{dataset}: search for hyperparameters",
+        f"{dataset}, images as they are: highest accuracy and lowest loss of a run on held-out images, and epochs "
+        f"trained, medians over n runs. {MISSING}: missing. ★: chosen, the network's highest accuracy.{theirs}",
+        [
+            Column("Layers"),
+            Column("Learning rate"),
+            *(
+                Column(title, kind.upper())
+                for kind in params.train.networks
+                for title in ("Accuracy", "Loss", "Epochs", "n")
+            ),
+        ],
+        [
+            Body(
+                str(layers),
+                [
+                    [
+                        Cell(level_text(rate)),
+                        *(cell for kind in params.train.networks for cell in texts(kind, layers, rate)),
+                    ]
+                    for rate in params.search.learning_rates
+                ],
+            )
+            for layers in params.search.layers
+        ],
+    )
+
+
+def run_sums(study: pd.DataFrame) -> Table:
+    """Return the runs summed by dataset, network and trained augmentation.
+
+    Args:
+        study: as `tables.run_table` returns it.
+    """
+    groups: Iterable[tuple[Any, pd.DataFrame]] = study.groupby(["dataset", "network", "augmentation"], sort=False)
+    bodies = [
+        Body(dataset, [[Cell(text) for text in (network_title(network), augmentation, *_sums(group))]])
+        for (dataset, network, augmentation), group in groups
+    ]
+    return Table(
+        "Sums of runs",
+        "Runs behind the numbers: sums over levels and folds.",
+        [
+            Column("Dataset", text=True),
+            Column("Network", text=True),
+            Column("Augmentation", text=True),
+            *(Column(title) for title in ("Runs", "Epochs", "Training, s", "Other, s")),
+            Column("Device", text=True),
+            Column("Backend", text=True),
+        ],
+        bodies,
+        ["Total", "", "", *_sums(study)[:4], "", ""],
+    )
+
+
+def _sums(study: pd.DataFrame) -> list[str]:
+    """Return number of runs, sums of epochs, seconds and other seconds, and the devices and backends of some runs."""
+    return [
+        str(len(study)),
+        f"{study['epochs'].sum():,.0f}",
+        *(f"{study[key].sum():,.1f}" for key in ("seconds", "overhead_seconds")),
+        *(", ".join(sorted(study[key].dropna().astype(str).unique())) for key in ("device", "backend")),
+    ]

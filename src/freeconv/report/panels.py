@@ -1,0 +1,238 @@
+"""What all figures are made of: style, panels, lines by level, legends, files."""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from freeconv.storage.atomic import write_bytes
+from freeconv.vocabulary import level_text
+
+DPI = 150
+
+
+LEVEL_TITLES = {
+    "none": "Level",
+    "translate": "Translation\n(share of image size)",
+    "rotate": "Rotation\n(share of 360°)",
+    "noise": "Noise\n(standard deviation)",
+    "edge_noise": "Edge noise\n(standard deviation)",
+}
+
+
+VCP_TITLE = "Missing connections\n(share)"
+
+
+MEASURE_TITLES = {"euclidean": "Euclidean", "cosine": "cosine"}
+
+
+DASHED = (0, (4, 3))
+
+
+PALETTE = sns.color_palette("colorblind")
+
+
+UNTRAINED: dict[str, Any] = {"color": "0.25", "linestyle": "", "marker": "o", "markerfacecolor": "white", "zorder": 5}
+
+
+INDEPENDENT: dict[str, Any] = {"color": "0.35", "linestyle": DASHED, "linewidth": 1, "zorder": 1}
+
+
+STYLE = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper", font_scale=1.15),
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same everywhere
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "svg.hashsalt": "freeconv",
+}
+
+
+def draw_samples(samples: np.ndarray, levels: list[float], augmentation: str) -> Figure:
+    """Draw what training sees: one image per row, one level per column (Ott et al. 2019, Figures 2 and B.1 to B.4).
+
+    Args:
+        samples: (images, levels, height, width, channels), as `show_image` takes them.
+        levels: the columns' levels.
+        augmentation: which one the levels are of.
+    """
+    rows, columns = samples.shape[:2]
+    figure = new_figure(max(columns * 0.95, 3) + 0.2, rows * 0.95 + 0.5)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for (row, column), axes in np.ndenumerate(grid):
+        show_image(axes, samples[row, column])
+        if row == 0:
+            axes.set_title(level_text(levels[column]))
+    figure.suptitle(_one_line(LEVEL_TITLES[augmentation]), fontsize="medium")
+    return figure
+
+
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """Show an image without axes.
+
+    Args:
+        axes: where.
+        image: (height, width, 1 or 3); uint8, or floats on the [0, 1] scale, which are clipped.
+    """
+    shown = image if image.dtype == np.uint8 else np.clip(image.astype(np.float32), 0, 1)
+    shown = shown[..., 0] if shown.shape[-1] == 1 else shown
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    axes.set_axis_off()
+
+
+def _over_folds(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return median, lowest and highest `value` over folds: columns keys, median, low, high."""
+    values = measures.groupby(keys, sort=False)["value"]
+    return values.agg(median="median", low="min", high="max").reset_index()
+
+
+def _level_colors(levels: Iterable[float]) -> dict[float, Any]:
+    """Return a colour for each level, darker for lower ones."""
+    ordered = sorted(levels)
+    # the lightest end of viridis is too pale for a line on white
+    shades = np.linspace(0, 0.9, len(ordered))
+    return dict(zip(ordered, matplotlib.colormaps["viridis"](shades), strict=True))
+
+
+def _draw_levels(
+    axes: Axes, table: pd.DataFrame, levels: Sequence[float], column: str, x: str, y: str, **line: Any
+) -> None:
+    """Draw one line for each level that the table has in a column; say so where it has none.
+
+    The abscissa has whole numbers only.
+    """
+    colors = _level_colors(levels)
+    for level in levels:
+        _draw_line(axes, table[table[column] == level], x, y, color=colors[level], **line)
+    axes.xaxis.set_major_locator(_whole_numbers())
+    if table.empty:
+        _say_no_runs(axes)
+
+
+def _whole_numbers() -> MaxNLocator:
+    """Return the ticks of an axis of epochs or positions."""
+    return MaxNLocator(integer=True, min_n_ticks=1)
+
+
+def _draw_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
+    """Draw a line, with a band where the table has `low` and `high`; of a single point a dot with a bar."""
+    if table.empty:
+        return
+    single = len(table) == 1
+    axes.plot(table[x], table[y], **{"marker": "o" if single else "", **line})
+    if "low" in table and single:
+        axes.vlines(table[x], table["low"], table["high"], color=line["color"], alpha=0.4)
+    elif "low" in table:
+        axes.fill_between(table[x], table["low"], table["high"], color=line["color"], alpha=0.15, linewidth=0)
+
+
+def _limit_to_shares(axes: Axes) -> None:
+    """Limit an ordinate to accuracies: intervals may leave [0, 1], accuracies cannot."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -0.01), min(high, 1.01))
+
+
+def _level_legend(
+    figure: Figure,
+    levels: Sequence[float],
+    found: Mapping[str, Iterable[float]],
+    title: str,
+    others: Sequence[Artist] = (),
+) -> None:
+    """Put one legend of levels for all panels to their right, and name levels that were not run.
+
+    Args:
+        figure: where.
+        levels: what was asked for, in the order of the legend.
+        found: network to the levels that it has.
+        title: the legend's.
+        others: entries behind the levels.
+    """
+    absent = {network: [level for level in levels if level not in set(its)] for network, its in found.items()}
+    drawn = [level for level in levels if not all(level in its for its in absent.values())]
+    colors = _level_colors(levels)
+    handles = [Line2D([], [], color=colors[level], label=level_text(level)) for level in drawn]
+    texts = {network: ", ".join(level_text(level) for level in its) for network, its in absent.items() if its}
+    if len(texts) == len(found) and len(set(texts.values())) == 1:
+        texts = {"": next(iter(texts.values()))}
+    notes = [fill(f"{network.upper()} not run: {text}".strip(), 18) for network, text in texts.items()]
+    _legend(figure, [*handles, *others], title, "\n".join(notes))
+
+
+def _legend(figure: Figure, handles: Sequence[Artist], title: str, note: str = "", below: bool = False) -> None:
+    """Put a legend for all panels to their right, at the top or the bottom, a note behind its entries."""
+    entries = [*handles, Line2D([], [], linestyle="", label=note)] if note else list(handles)
+    figure.legend(
+        handles=entries,
+        title=title,
+        loc="outside right lower" if below else "outside right upper",
+        alignment="left",
+    )
+
+
+def _one_line(title: str) -> str:
+    """Return a title without its line break."""
+    return title.replace("\n", " ")
+
+
+def _layer_title(layer: str) -> str:
+    """Return a layer's name for readers: `Layer 1` for `free_1`."""
+    return f"Layer {layer.rpartition('_')[2]}"
+
+
+def _no_runs() -> Figure:
+    """Return the figure of nothing."""
+    figure = new_figure(5, 2.4)
+    axes = figure.subplots()
+    axes.set(xticks=[], yticks=[])
+    _say_no_runs(axes)
+    return figure
+
+
+def _say_no_runs(axes: Axes) -> None:
+    """Say in a panel that there is nothing to draw."""
+    axes.text(0.5, 0.5, "no runs", transform=axes.transAxes, ha="center", va="center", color="0.35")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, outside pyplot's global state."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in one style, whatever matplotlibrc says, and leave the caller's style as it was."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure; equal figures give equal bytes.
+
+    It is laid out the first time only: that takes most of the time.
+    """
+    suffix, drawn = Path(path).suffix, io.BytesIO()
+    figure.savefig(drawn, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
+    write_bytes(path, drawn.getvalue())
+    figure.set_layout_engine(None)

@@ -1,0 +1,188 @@
+"""Where training stands: what runs have learned so far, and the files from which a killed job goes on.
+
+A checkpoint holds all that the rest of the training depends on: the networks' weights, Adam's moments and steps, which
+networks of a stack are left, and each run's history, which early stopping reads, and kernels. Random streams are
+derived from the seed, the run and the epoch, so the number of epochs done is enough for them.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freeconv.code_hash import code_hash
+from freeconv.errors import FreeconvError
+from freeconv.storage.hdf5 import read_h5, write_h5
+from freeconv.storage.run_file import result_arrays
+from freeconv.study.jobs import RunConfig
+from freeconv.training.stack import State
+from freeconv.training.state import Checkpoint, Result, history_names
+
+SHARE = 20
+
+
+def checkpoint_identity(
+    stack: Sequence[RunConfig], stacked: bool, data_sha256: str, environment: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all that decides the numbers of a stack, as plain JSON types.
+
+    Args:
+        stack: the runs.
+        stacked: whether their networks are of the form that is trained side by side.
+        data_sha256: hash of the dataset's content.
+        environment: versions, backend and device (see `freeconv.environment.environment`).
+    """
+    return {
+        "runs": [run.dump() for run in stack],
+        "stacked": stacked,
+        "data_sha256": data_sha256,
+        "code": code_hash("freeconv.commands.train"),
+        **environment,
+    }
+
+
+def checkpoint_key(identity: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an identity, the name of its checkpoint."""
+    return hashlib.sha256(_text(identity)).hexdigest()
+
+
+def _text(identity: Mapping[str, Any]) -> bytes:
+    return json.dumps(identity, sort_keys=True).encode()
+
+
+def write_checkpoint(path: str | Path, identity: Mapping[str, Any], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, all or nothing; one that cannot be written is told in one line on standard output.
+
+    Training can go on without it, so a full disk does not end a job of many hours.
+
+    Args:
+        path: the HDF5 file to write. All is in arrays, because these are covered by the file's hash.
+        identity: all that decides the numbers (see `checkpoint_identity`).
+        checkpoint: where training stands.
+    """
+    results, members, state = checkpoint
+    arrays = {
+        "identity": np.frombuffer(_text(identity), "uint8"),
+        "members": np.array(members, "int64"),
+        "best_epochs": np.array([result.best_epoch for result in results], "int64"),
+        "seconds": np.array([result.seconds for result in results], "float64"),
+        "overhead_seconds": np.array([result.overhead_seconds for result in results], "float64"),
+    }
+    for number, result in enumerate(results):
+        # Early stopping compares accuracies as they were computed.
+        arrays |= {f"runs/{number}/{name}": array for name, array in result_arrays(result, "float64").items()}
+    for name, value in state.items():
+        if isinstance(value, list):
+            arrays |= {f"state/{name}/{number}": array for number, array in enumerate(value)}
+        else:
+            arrays[f"state/{name}"] = value
+    try:
+        write_h5(path, arrays, {}, compression="none")
+    except FreeconvError as error:
+        _say(f"a checkpoint cannot be written, training goes on without it: {error}")
+
+
+def read_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+    """Return the checkpoint of a stack, or None if there is none.
+
+    A file that is damaged, cut off or not of this stack is named in one line on standard output and deleted.
+
+    Args:
+        path: the file.
+        identity: all that decides the numbers (see `checkpoint_identity`).
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    try:
+        arrays, _ = read_h5(path)
+        if "identity" not in arrays:
+            raise FreeconvError(f"{path}: expected a checkpoint, received another HDF5 file")
+        stored = json.loads(arrays["identity"].tobytes())
+        differing = [key for key in sorted({*stored, *identity}) if stored.get(key) != identity.get(key)]
+        if differing:
+            raise FreeconvError(f"{path}: expected the checkpoint of this job, received one with other {differing[0]}")
+        return _from_arrays([RunConfig.model_validate_json(json.dumps(run)) for run in stored["runs"]], arrays)
+    except Exception as error:  # whatever is wrong with the file: the job does not depend on it
+        reason = error if isinstance(error, FreeconvError) else f"{path}: {error!r}"
+        _say(f"a checkpoint cannot be used, it is deleted and training starts from the beginning: {reason}")
+        delete_checkpoint(path)
+        return None
+
+
+def _from_arrays(runs: Sequence[RunConfig], arrays: Mapping[str, np.ndarray]) -> Checkpoint:
+    """Return the checkpoint that `write_checkpoint` turned into arrays."""
+
+    def below(prefix: str) -> dict[str, np.ndarray]:
+        return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+    results = []
+    for number, run in enumerate(runs[: len(arrays["seconds"])]):
+        layers = below(f"runs/{number}/kernels/")
+        results.append(
+            Result(
+                run,
+                {name: arrays[f"runs/{number}/history/{name}"].tolist() for name in history_names(run.evaluate)},
+                {
+                    epochs: {layer: kernels[snapshot] for layer, kernels in layers.items()}
+                    for snapshot, epochs in enumerate(arrays[f"runs/{number}/kernel_epochs"].tolist())
+                },
+                below(f"runs/{number}/network/"),
+                float(arrays["seconds"][number]),
+                float(arrays["overhead_seconds"][number]),
+                int(arrays["best_epochs"][number]),
+            )
+        )
+    state: State = {}
+    if "state/step" in arrays:
+        state = {name: _numbered(below(f"state/{name}/")) for name in ("weights", "first", "second", "fixed")}
+        state["step"] = arrays["state/step"]
+    return Checkpoint(results, arrays["members"].tolist(), state)
+
+
+def _numbered(arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return arrays named by their positions in the order of these."""
+    return [arrays[str(number)] for number in range(len(arrays))]
+
+
+def delete_checkpoint(path: str | Path) -> None:
+    """Delete a checkpoint; one that cannot be deleted stays."""
+    with suppress(OSError):
+        Path(path).unlink(missing_ok=True)
+
+
+def checkpoint_writer(
+    path: str | Path, identity: Mapping[str, Any], minutes: float
+) -> Callable[[Callable[[], Checkpoint]], None]:
+    """Return a function to be called after every epoch, which writes a checkpoint if the last one is old enough.
+
+    It takes a function that returns where training stands and calls it only when that is to be written, so that nothing
+    is copied off the device in between. Checkpoints that take long, those of large stacks on slow disks, are written
+    more rarely, so that they take at most a part in `SHARE` of the time.
+
+    Args:
+        path: the file to write.
+        identity: all that decides the numbers (see `checkpoint_identity`).
+        minutes: from one checkpoint to the next, at least; 0 writes one after every epoch.
+    """
+    last, pause = time.monotonic(), 60 * minutes
+
+    def save(checkpoint: Callable[[], Checkpoint]) -> None:
+        nonlocal last, pause
+        begin = time.monotonic()
+        if begin - last >= pause:
+            write_checkpoint(path, identity, checkpoint())
+            last = time.monotonic()
+            pause = max(60 * minutes, SHARE * (last - begin)) if minutes else 0.0
+
+    return save
+
+
+def _say(text: str) -> None:
+    """Print one line."""
+    print(" ".join(text.split()), flush=True)

@@ -1,0 +1,133 @@
+"""CSV tables and PNG pictures that are verified when they are read."""
+
+import hashlib
+import io
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeconv.errors import FreeconvError
+
+if TYPE_CHECKING:  # training needs no pandas
+    import pandas as pd
+
+
+import pandas as pd
+
+from freeconv.storage.atomic import AGAIN, _read_bytes, write_text
+from freeconv.study import paths as study_paths
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def write_csv(path: str | Path, frame: "pd.DataFrame", config: Mapping[str, Any]) -> None:
+    """Write a table with the configuration that it was made from, whole or not at all.
+
+    Args:
+        path: the file to write. Its first line is `# ` and a JSON object of `config` and the SHA-256 of that and of
+            the lines below; these are the table as CSV, numbers with 9 significant digits.
+        frame: the table; its index is left out.
+        config: what decides the content.
+    """
+    text = frame.to_csv(index=False, float_format="%.9g")
+    head = {"config": dict(config)}
+    write_text(path, f"# {json.dumps({**head, 'sha256': _csv_sha256(head, text.encode())})}\n{text}")
+
+
+def read_csv(path: str | Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
+    """Read and verify a table written by `write_csv`.
+
+    Returns:
+        The table and its configuration.
+
+    Raises:
+        FreeconvError: the file is missing, is none of `write_csv`, or is not what was written.
+    """
+    import pandas as pd
+
+    content = _read_bytes(Path(path))
+    line, _, text = content.partition(b"\n")
+    try:
+        head = json.loads(line.removeprefix(b"# ")) if line.startswith(b"# ") else {}
+        expected = head.pop("sha256")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FreeconvError(
+            f"{path}: expected a first line with configuration and SHA-256, received another one; {AGAIN}"
+        ) from error
+    received = _csv_sha256(head, text)
+    if received != expected:
+        raise FreeconvError(
+            f"{path}: expected content with SHA-256 {expected}, received {received}: the file was changed or damaged; "
+            f"{AGAIN}"
+        )
+    return pd.read_csv(io.BytesIO(text)), head["config"]
+
+
+def _csv_sha256(head: Mapping[str, Any], text: bytes) -> str:
+    """Return the SHA-256 of what a CSV file's first line says and of the lines below."""
+    return hashlib.sha256(json.dumps(head, sort_keys=True).encode() + b"\n" + text).hexdigest()
+
+
+def write_sums(paths: Iterable[str | Path], path: str | Path) -> None:
+    """Write the SHA-256 of files, as `sha256sum -c` reads it in the folder of `path`."""
+    folder = Path(path).parent
+    lines = [
+        f"{hashlib.sha256(Path(name).read_bytes()).hexdigest()}  {os.path.relpath(name, folder)}\n" for name in paths
+    ]
+    write_text(path, "".join(lines))
+
+
+def read_summed(path: str | Path, sums: str | Path) -> bytes:
+    """Return the content of a file that `write_sums` named in `sums`.
+
+    Raises:
+        FreeconvError: one of the two is missing, or the file is not what it was.
+    """
+    content = _read_bytes(Path(path))
+    lines = _read_bytes(Path(sums)).decode(errors="replace").splitlines()
+    name = os.path.relpath(path, Path(sums).parent)
+    expected = {other: sha256 for sha256, _, other in (line.partition("  ") for line in lines)}.get(name)
+    if expected is None:
+        raise FreeconvError(f"{path}: expected its SHA-256 in {sums}, received none; remove both and run again")
+    received = hashlib.sha256(content).hexdigest()
+    if received != expected:
+        raise FreeconvError(
+            f"{path}: expected content with SHA-256 {expected}, as in {sums}, received {received}: one of the two was "
+            "changed or damaged; remove both and run again"
+        )
+    return content
+
+
+def read_png(path: str | Path) -> bytes:
+    """Return the content of a PNG file, verified by the checksums that PNG has.
+
+    Raises:
+        FreeconvError: the file is missing, is no PNG file, or is damaged.
+    """
+    content = _read_bytes(Path(path))
+    start, kind = len(PNG_SIGNATURE), b""
+    while content.startswith(PNG_SIGNATURE) and len(content) >= start + 12 and kind != b"IEND":
+        kind, end = content[start + 4 : start + 8], start + 8 + int.from_bytes(content[start : start + 4])
+        if zlib.crc32(content[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
+            break
+        start = end + 4
+    if kind != b"IEND" or start != len(content):
+        raise FreeconvError(f"{path}: expected a PNG file, received a damaged or foreign one; {AGAIN}")
+    return content
+
+
+def read_table(folder: str, name: str) -> pd.DataFrame:
+    """Read and verify one table that `make_tables` wrote.
+
+    Raises:
+        FreeconvError: the table or `tables/SHA256SUMS` is missing, or the table is not what it was.
+    """
+    path = Path(f"{folder}/tables/{name}.csv")
+    if not path.is_file():
+        raise FreeconvError(f"{path}: expected a table, received nothing: run `freeconv tables` first")
+    text = {"table": str, "protocol": str}  # of `compared`: else `1` would be a number, and nothing NaN
+    frame = pd.read_csv(io.BytesIO(read_summed(path, study_paths.sums_file(folder))), dtype=text)
+    return frame.fillna({name: "" for name in text if name in frame})

@@ -1,0 +1,138 @@
+"""What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from freeconv.analysis.distance import TRACE_COLUMNS
+from freeconv.errors import FreeconvError
+from freeconv.measures.columns import MEASURE_COLUMNS
+from freeconv.storage.csv_files import read_csv
+from freeconv.storage.run_file import Run, read_run
+from freeconv.study import grid, paths
+from freeconv.study.jobs import Config, check_config
+from freeconv.study.params import Params
+from freeconv.vocabulary import trained_as
+
+# Accuracy on the held-out fold that a constant answer can reach: folds do not hold equally many images of each class.
+COLLAPSED = 1.25
+
+
+class Problem(NamedTuple):
+    """Something that the parameters ask for and that is not as it should be.
+
+    Attributes:
+        path: the file.
+        used: whether it is used all the same.
+        problem: what is wrong, in a sentence.
+    """
+
+    path: str
+    used: bool
+    problem: str
+
+    def text(self) -> str:
+        """Return the problem as one line."""
+        return f"{self.path}: {self.problem}"
+
+
+def read_runs(params: Params) -> tuple[list[Run], list[Problem]]:
+    """Read the histories of every run that the parameters ask for, in the order of `runs.runs`.
+
+    Left out are runs whose file is missing, damaged or from other parameters, and those whose loss is not finite.
+    Runs that are no better than chance are named and used: that is a result.
+    """
+    study, problems = [], []
+    for config, path in zip(grid.runs(params), grid.run_files(params), strict=True):
+        try:
+            run = read_run(config, path)
+        except FreeconvError as error:
+            problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+            continue
+        problem = _diverged(run)
+        if problem is None:
+            study.append(run)
+            problem = _collapsed(run)
+        if problem:
+            problems.append(problem)
+    return study, problems
+
+
+def _diverged(run: Run) -> Problem | None:
+    """Return the problem of a run whose loss is not finite in some epoch."""
+    bad = ~np.isfinite(run.history["train_loss"])
+    if not bad.any():
+        return None
+    return Problem(
+        run.path,
+        False,
+        f"expected a finite loss, received {run.history['train_loss'][bad][0]} in epoch {np.argmax(bad) + 1}: the run "
+        "diverged and is left out; a smaller learning rate may help",
+    )
+
+
+def _collapsed(run: Run) -> Problem | None:
+    """Return the problem of a run that has learned nothing."""
+    last, classes = float(run.history["val_acc"][-1]), run.attributes["classes"]
+    if last > COLLAPSED / classes:
+        return None
+    return Problem(
+        run.path,
+        True,
+        f"expected an accuracy above chance, received {last:.4f} on the held-out fold after the last epoch, with "
+        f"{classes} classes: the run learned nothing",
+    )
+
+
+def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read the kernel-distance traces of all cells of the free network; none, if it is not studied.
+
+    Returns:
+        The columns of `distance.TRACE_COLUMNS`; augmentation is that of the cell, so level 0 appears once under
+        every augmentation that lists it. And what cannot be used: files that are missing, no traces, or from other
+        parameters.
+    """
+    files: dict[str, pd.DataFrame | None] = {}
+    frames, problems = [], []
+    for dataset in params.data.datasets if "fcn" in params.train.networks else []:
+        for augmentation in grid.augmentations(params):
+            for level in params.levels(augmentation):
+                trained = trained_as(augmentation, level)
+                path = paths.distance_file(dataset, "fcn", trained, level)
+                if path not in files:
+                    config = grid.distance_config(params, dataset, "fcn", trained, level)
+                    try:
+                        files[path] = _read_table(path, config)
+                    except FreeconvError as error:
+                        files[path] = None
+                        problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+                frame = files[path]
+                if frame is not None:
+                    frames.append(frame.assign(augmentation=augmentation))
+    traces = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TRACE_COLUMNS))
+    return traces, problems
+
+
+def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read what was measured of all trained networks.
+
+    Returns:
+        The columns of `measure.MEASURE_COLUMNS`, augmentation as trained: level 0 appears once, under `none`. And what
+        cannot be used: files that are missing, no measures, or from other parameters.
+    """
+    frames, problems = [], []
+    for path, config in zip(grid.measure_files(params), grid.measure_configs(params), strict=True):
+        try:
+            frames.append(_read_table(path, config))
+        except FreeconvError as error:
+            problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+    measures = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASURE_COLUMNS))
+    return measures, problems
+
+
+def _read_table(path: str, config: Config) -> pd.DataFrame:
+    """Read one file of traces or measures and check that it was made from a configuration."""
+    frame, stored = read_csv(path)
+    check_config(path, stored, config.dump())
+    return frame

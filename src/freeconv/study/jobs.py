@@ -1,0 +1,255 @@
+"""What decides the content of each stored file: the typed configuration of every kind of job.
+
+A job's configuration is one JSON object. Snakemake passes it on the command line (`freeconv train '{…}'`), the file
+that the job writes carries it as the attribute `config`, and whoever reads the file compares the two.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from freeconv.augmentations import AUGMENTATIONS
+from freeconv.errors import FreeconvError
+from freeconv.study.network_names import Variant, parse_variant
+from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
+
+Level = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _known_variant(name: str) -> str:
+    """Refuse a name that no network has."""
+    parse_variant(name)
+    return name
+
+
+def _known_augmentation(name: str) -> str:
+    """Refuse an augmentation that is not registered."""
+    if name not in AUGMENTATIONS:
+        raise ValueError(f"augmentations among {', '.join(AUGMENTATIONS)}, received {name!r}")
+    return name
+
+
+def _known_forms(forms: dict[str, str]) -> dict[str, str]:
+    """Refuse forms that augmentations do not have."""
+    for name, form in forms.items():
+        if form not in AUGMENTATIONS[name].forms:
+            raise ValueError(f"{' or '.join(AUGMENTATIONS[name].forms)} as the form of {name}, received {form!r}")
+    return forms
+
+
+def _allowed_strengths(strengths: dict[str, float]) -> dict[str, float]:
+    """Refuse strengths outside an augmentation's range, and augmentations that nothing is evaluated on."""
+    for name, strength in strengths.items():
+        allowed = AUGMENTATIONS[name].strength
+        if allowed is None:
+            raise ValueError(f"augmentations that have a strength of evaluation, received {name!r}")
+        if not 0 <= strength <= allowed.highest:
+            raise ValueError(f"{name} from 0 to {allowed.highest:g}, received {strength!r}")
+    return strengths
+
+
+Network = Annotated[str, AfterValidator(_known_variant)]
+Augmentation = Annotated[str, AfterValidator(_known_augmentation)]
+# By augmentation, of those that have several forms.
+Forms = Annotated[dict[Augmentation, str], AfterValidator(_known_forms)]
+# By augmentation: how strong it is on the held-out images that networks are evaluated on, in its own unit.
+Evaluate = Annotated[dict[Augmentation, float], AfterValidator(_allowed_strengths)]
+
+
+class Config(BaseModel):
+    """A configuration: immutable, strictly typed, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the configuration written in `text`: JSON, or the path of a JSON file.
+
+        Raises:
+            FreeconvError: the text is not JSON, lacks a key, or a value is not of its type or range.
+        """
+        if not text.lstrip().startswith("{"):
+            if not Path(text).is_file():
+                raise FreeconvError(f"configuration: expected JSON or the path of a JSON file, received {text!r}")
+            text = Path(text).read_text()
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise FreeconvError(f"configuration of {cls.__name__}: {first_error(error)}") from error
+
+    def dump(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON types."""
+        return self.model_dump(mode="json")
+
+    def text(self) -> str:
+        """Return the configuration as one line of JSON, keys sorted."""
+        return json.dumps(self.dump(), sort_keys=True)
+
+
+def first_error(error: ValidationError) -> str:
+    """Return pydantic's first complaint as `key: expected …, received …`."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "list[", "float")))
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key; remove it or correct its spelling (docs/params.md lists all keys)"
+    if first["type"] == "missing":
+        return f"{key}: expected a value, received none"
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    message = message.removeprefix("value error, ").removeprefix("input should be ")
+    received = "" if "received" in message else f", received {first['input']!r}"
+    return f"{key or 'parameters'}: expected {message}{received}"
+
+
+def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> None:
+    """Refuse a file that was made from another configuration than `expected`.
+
+    Raises:
+        FreeconvError: names the file and the first key that differs.
+    """
+    stored = stored if isinstance(stored, dict) else {}
+    if differing := _first_difference(stored, expected):
+        key, received, wanted = differing
+        raise FreeconvError(
+            f"{path}: expected {key} = {wanted!r}, received {received!r}; "
+            "the file is from other parameters: remove it and run again"
+        )
+
+
+def _first_difference(stored: dict[str, Any], expected: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """Return the first key whose values differ, and both values; keys of a nested configuration as `train.seed`."""
+    for key in sorted(expected.keys() | stored.keys()):
+        received, wanted = stored.get(key), expected.get(key)
+        if isinstance(received, dict) and isinstance(wanted, dict):
+            if differing := _first_difference(received, wanted):
+                inner, *values = differing
+                return f"{key}.{inner}", *values
+        elif received != wanted:
+            return key, received, wanted
+    return None
+
+
+class ShardConfig(Config):
+    """One augmented pass over a whole dataset."""
+
+    dataset: str
+    augmentation: Augmentation
+    form: str | None
+    level: Level
+    copy_index: Annotated[int, Field(ge=0)]
+    seed: int
+
+
+class TrainSettings(Config):
+    """What all runs of a training job have in common."""
+
+    dataset: str
+    network: Network
+    copies: Annotated[int, Field(ge=1)]
+    folds: Annotated[int, Field(ge=2)]
+    seed: int
+    epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    initializer: Initializer
+    vcp_mask: Mask | None
+    precision: Precision
+    kernels_every: Annotated[int, Field(ge=1)]
+    kernel_layers: Annotated[tuple[int, ...], Field(strict=False)]
+    forms: Forms
+    evaluate: Evaluate
+
+    @property
+    def variant(self) -> Variant:
+        """What the network's name says."""
+        return parse_variant(self.network)
+
+
+class RunConfig(TrainSettings):
+    """One run: one trained network."""
+
+    augmentation: Augmentation
+    level: Level
+    fold: Annotated[int, Field(ge=0)]
+
+    def shard(self, copy_index: int) -> ShardConfig:
+        """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""
+        return ShardConfig(
+            dataset=self.dataset,
+            augmentation=self.augmentation,
+            form=self.forms.get(self.augmentation),
+            level=self.level,
+            copy_index=copy_index,
+            seed=self.seed,
+        )
+
+
+class TrainConfig(TrainSettings):
+    """One training job: the runs of every level and fold, trained by one process."""
+
+    augmentation: Augmentation
+    levels: list[Level]
+    fold_indices: list[int]
+
+    def runs(self) -> Iterator[RunConfig]:
+        """Yield the job's runs, folds of a level together."""
+        common = self.dump()
+        levels, folds = common.pop("levels"), common.pop("fold_indices")
+        for level, fold in product(levels, folds):
+            yield RunConfig.model_validate({**common, "level": level, "fold": fold})
+
+
+class CellConfig(TrainSettings):
+    """The runs of all folds of one network, augmentation and level: a cell of the paper's tables."""
+
+    augmentation: Augmentation
+    level: Level
+    fold_indices: list[int]
+
+    def runs(self) -> Iterator[RunConfig]:
+        """Yield the cell's runs."""
+        common = self.dump()
+        for fold in common.pop("fold_indices"):
+            yield RunConfig.model_validate({**common, "fold": fold})
+
+    def with_files(self, paths: Sequence[str | Path]) -> list[tuple[RunConfig, str | Path]]:
+        """Return the cell's runs, each with its file.
+
+        Args:
+            paths: one per fold of `fold_indices`, in that order.
+
+        Raises:
+            FreeconvError: there are more or fewer.
+        """
+        if len(paths) != len(self.fold_indices):
+            raise FreeconvError(
+                f"expected the file of one run per fold of {self.fold_indices}, received {len(paths)} files; name them "
+                "in the order of the folds"
+            )
+        return list(zip(self.runs(), paths, strict=True))
+
+    def labels(self) -> dict[str, Any]:
+        """Return the columns that tell the cell's rows from others in tables of all cells."""
+        return self.model_dump(include={"dataset", "augmentation", "level", "network"}, mode="json")
+
+
+class MeasureConfig(Config):
+    """What is measured of the trained networks of all folds of one network, augmentation and level."""
+
+    train: CellConfig
+    shifts: list[Annotated[float, Field(gt=-1, lt=1)]]
+    angles: list[Annotated[float, Field(ge=-180, le=180)]]
+    permutations: Annotated[int, Field(ge=1)]
+    images: Annotated[int, Field(ge=1)] | None
+
+
+class DistanceConfig(Config):
+    """The kernel-distance traces of all folds of one network, augmentation and level."""
+
+    train: CellConfig
+    radii: list[Annotated[int, Field(ge=1)]]
+    measures: list[DistanceMeasure]

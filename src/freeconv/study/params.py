@@ -1,0 +1,500 @@
+"""The parameters of a study: `params.yaml`, typed, checked and documented."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from freeconv.architectures.table_a2 import CONVOLUTIONS
+from freeconv.augmentations import AUGMENTATIONS, evaluations, studied
+from freeconv.datasets import DATASETS
+from freeconv.errors import FreeconvError
+from freeconv.networks import NETWORKS
+from freeconv.registry import load_modules
+from freeconv.study.jobs import Config, Level, first_error
+from freeconv.vocabulary import (
+    Aggregate,
+    Compression,
+    DistanceMeasure,
+    Initializer,
+    Mask,
+    Precision,
+    Stack,
+    level_text,
+)
+
+FuseAxis = Literal["fold", "level"]
+
+
+def _listed(value: Any) -> Any:
+    """Return a scalar as a list of one; lists unchanged."""
+    return value if isinstance(value, list) else [value]
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    """Refuse a list that names a value twice."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"each value once, received {values!r}")
+    return values
+
+
+def _in_file_names(values: list[float]) -> list[float]:
+    """Refuse numbers that file names could not tell apart: they are read back from there."""
+    for value in values:
+        if float(level_text(value)) != value:
+            raise ValueError(f"levels of at most six significant digits, received {value!r}")
+    return _unique(values)
+
+
+Levels = Annotated[
+    list[Level],
+    BeforeValidator(_listed, json_schema_input_type=Level | list[Level]),
+]
+
+
+class Data(Config):
+    """Which images the study uses and where they come from."""
+
+    datasets: Annotated[list[str], Field(min_length=1)] = Field(
+        ["mnist-5k"],
+        description="Datasets to study: `mnist-5k` (shipped with a package, no network needed), `mnist`, `cifar10`, "
+        "or a name from `data.folders`.",
+    )
+    mirror: str | None = Field(
+        None,
+        description="Folder or URL that stands in for the download sites of `mnist` and `cifar10`: the same file "
+        "names, checked against the same SHA-256. The environment variable FREECONV_MIRROR, if set, wins.",
+    )
+    folders: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], str] = Field(
+        {},
+        description="Further datasets: name to a folder or zip file of equal-sized images, `train/<class>/*.png|jpg` "
+        "or `<class>/*`.",
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Largest number of images of a dataset: of a larger one a random subset, in its order, is used.",
+    )
+
+    @field_validator("folders")
+    @classmethod
+    def _folders_have_new_names(cls, folders: dict[str, str]) -> dict[str, str]:
+        for name in folders:
+            if name in DATASETS:
+                raise ValueError(f"names other than those of the built-in datasets, received {name!r}")
+        return folders
+
+    @model_validator(mode="after")
+    def _datasets_are_known(self) -> Self:
+        known = [*DATASETS, *self.folders]
+        for name in self.datasets:
+            if name not in known:
+                raise ValueError(f"datasets among {', '.join(known)} (add others to data.folders), received {name!r}")
+        _unique(self.datasets)
+        return self
+
+
+class Forms(Config):
+    """Forms of the augmentations of which the paper's text and the authors' program differ (docs/fidelity.md)."""
+
+
+class Aug(Config):
+    """Training augmentations and the levels studied; level 0 is trained once and shared by all of them.
+
+    Every registered augmentation (`freeconv.augmentations`) has a key for its levels.
+    """
+
+    copies: Annotated[int, Field(ge=1)] = Field(
+        4,
+        description="Independent augmented passes over the dataset; epoch e trains on pass e mod copies (shards).",
+    )
+    forms: Forms = Forms()
+
+
+class Evaluate(Config):
+    """The transformations of the held-out fold that networks are evaluated on after each epoch.
+
+    Networks trained under another augmentation are evaluated on that one, too.
+    """
+
+
+class Shards(Config):
+    """How augmented passes are stored."""
+
+    compression: Compression = Field(
+        "zstd", description="Compression of shards: `zstd` (fastest to read), `gzip` or `none`."
+    )
+    keep: bool = Field(
+        True,
+        description="Whether shards are kept once all that reads them is done; `freeconv estimate` says what else is "
+        "saved. Under DVC, which records them, they always are.",
+    )
+
+
+class TrainOverride(Config):
+    """Training parameters that differ for one dataset."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.epochs`.")
+    patience: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.patience`.")
+    batch: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.batch`.")
+    learning_rate: Annotated[float, Field(gt=0)] | None = Field(None, description="As `train.learning_rate`.")
+    kernels_every: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.kernels_every`.")
+
+
+class Train(Config):
+    """Networks and how they are trained."""
+
+    networks: Annotated[list[str], Field(min_length=1)] = Field(
+        ["cnn", "fcn"],
+        description="Networks, as registered (`freeconv.networks`): `cnn` (convolutions), `fcn` (the same network with "
+        "free convolutions).",
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] = Field(
+        5, description="Number of contiguous folds that a dataset is cut into."
+    )
+    held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = Field(
+        None, description="Which folds are held out in turn, one run each, counted from 0; all of them if null."
+    )
+    epochs: Annotated[int, Field(ge=1)] = Field(10, description="Largest number of epochs.")
+    patience: Annotated[int, Field(ge=1)] = Field(
+        50, description="Stop after this many epochs without a better accuracy on the held-out fold."
+    )
+    batch: Annotated[int, Field(ge=1)] = Field(256, description="Images per training step.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="Learning rate of Adam.")
+    initializer: Initializer = Field(
+        "glorot-authors",
+        description="Glorot-uniform limits of free layers: `glorot-authors` multiplies both fans by the number of "
+        "positions, as Keras 2 did; `glorot-position` takes the fans of one position, as a convolution does.",
+    )
+    precision: Precision = Field(
+        "float32",
+        description="Numbers that networks are computed in: `float32`; `tf32`, float32 whose products are rounded, on "
+        "a GPU; `bfloat16`, float32 weights with bfloat16 products and activations.",
+    )
+    kernels_every: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Epochs between two snapshots of the first layer's kernels; the untrained and the last ones are "
+        "always kept. A snapshot of a first free layer takes 0.2 MB at 28 × 28 × 1 and 3.8 MB at 32 × 32 × 3.",
+    )
+    kernel_layers: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
+        [1],
+        description="Layers whose kernels are kept over the epochs, and so have distances: 1, the first, and others.",
+    )
+    fuse: list[FuseAxis] = Field(
+        ["fold"],
+        description="Which runs of a dataset, network and augmentation one job trains: `[]` one run a job, `[fold]` "
+        "all folds of a level, `[fold, level]` all folds of all levels.",
+    )
+    stack: Stack = Field(
+        "auto",
+        description="Whether the runs of a job are trained side by side in one program (`on`) or one after another "
+        "(`off`); `auto` does so on a GPU. Results agree to rounding.",
+    )
+    overrides: dict[str, TrainOverride] = Field(
+        {}, description="Per dataset: parameters that differ, see below the table."
+    )
+
+    @field_validator("fuse")
+    @classmethod
+    def _fuse_is_known(cls, fuse: list[str]) -> list[str]:
+        if fuse not in ([], ["fold"], ["fold", "level"]):
+            raise ValueError("[], [fold] or [fold, level]")
+        return fuse
+
+    @field_validator("networks")
+    @classmethod
+    def _networks_are_known(cls, networks: list[str]) -> list[str]:
+        for name in networks:
+            if name not in NETWORKS:
+                raise ValueError(f"networks among {', '.join(NETWORKS)}, received {name!r}")
+            parent = NETWORKS[name].parent
+            if parent is not None and parent not in networks:
+                raise ValueError(f"{parent}, which {name} starts from, among the networks, received {networks!r}")
+        return _unique(networks)
+
+    @model_validator(mode="after")
+    def _lists_are_unique(self) -> Self:
+        if 1 not in _unique(self.kernel_layers):
+            raise ValueError(f"1, the first layer, among kernel_layers, received {self.kernel_layers}")
+        held_out = _unique(self.held_out or [])
+        if held_out and max(held_out) >= self.folds:
+            raise ValueError(f"folds in held_out below {self.folds}, received {max(held_out)}")
+        return self
+
+
+class Vcp(Config):
+    """Variable connection patterns: free networks that lack connections (Ott et al. 2019, Figures C.1 and C.2)."""
+
+    levels: Levels = Field(
+        [],
+        description="Shares of missing connections, 0 ≤ level < 1; 0 is the ordinary free network. A number or a list.",
+    )
+    translate: Levels = Field(
+        [0.2],
+        description="Levels of translation that these networks are trained at (the paper says 0.2 and 0.3). A number "
+        "or a list.",
+    )
+    mask: Mask = Field(
+        "connections",
+        description="What is missing: single `connections`, as the text says, or `inputs`, whole units of a layer's "
+        "input for all kernels that read them, as in the authors' program.",
+    )
+
+    @field_validator("levels", "translate")
+    @classmethod
+    def _levels_can_be_told_apart(cls, levels: list[float]) -> list[float]:
+        return _in_file_names(levels)
+
+
+class SearchOverride(Config):
+    """Parameters of the search that differ for one dataset."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="As `search.epochs`.")
+    patience: Annotated[int, Field(ge=1)] | None = Field(None, description="As `search.patience`.")
+
+
+class Search(Config):
+    """The search for hyperparameters: every learning rate with every number of layers, on images as they are.
+
+    Ott et al. 2019, section A.1 and Table A.1.
+    """
+
+    learning_rates: Annotated[
+        list[Annotated[float, Field(gt=0)]],
+        BeforeValidator(_listed, json_schema_input_type=float | list[float]),
+    ] = Field([], description="Learning rates of Adam; the search is left out if there are none. A number or a list.")
+    layers: Annotated[list[Annotated[int, Field(ge=2, le=CONVOLUTIONS)]], Field(min_length=1)] = Field(
+        [2, 3], description="Numbers of (free) convolutions: the first two or all three of Table A.2."
+    )
+    held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+        [0], description="Which folds of `train.folds` are held out in turn, counted from 0."
+    )
+    epochs: Annotated[int, Field(ge=1)] = Field(100, description="Largest number of epochs.")
+    patience: Annotated[int, Field(ge=1)] = Field(
+        25, description="Stop after this many epochs without a better accuracy on the held-out fold."
+    )
+    overrides: dict[str, SearchOverride] = Field(
+        {}, description="Per dataset: parameters that differ, see below the table."
+    )
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _rates_can_be_told_apart(cls, rates: list[float]) -> list[float]:
+        return _in_file_names(rates)
+
+    @field_validator("layers", "held_out")
+    @classmethod
+    def _values_are_unique(cls, values: list[int]) -> list[int]:
+        return _unique(values)
+
+
+class Measure(Config):
+    """Measures of trained networks beyond the paper's (docs/measures.md)."""
+
+    shifts: list[Annotated[float, Field(gt=-1, lt=1)]] = Field(
+        [-0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4],
+        description="Shifts at which held-out accuracy is measured, as shares of the image's size, right and down "
+        "positive.",
+    )
+    angles: list[Annotated[float, Field(ge=-180, le=180)]] = Field(
+        [float(angle) for angle in range(-180, 181, 30)],
+        description="Angles in degrees at which held-out accuracy is measured, counter-clockwise positive.",
+    )
+    permutations: Annotated[int, Field(ge=1)] = Field(
+        200, description="Random reassignments of kernels to positions that kernel distances are held against."
+    )
+    images: Annotated[int, Field(ge=1)] | None = Field(
+        1000,
+        description="Largest number of images of a held-out fold that are shifted and turned, the first ones; all of "
+        "them if null.",
+    )
+
+
+class Distance(Config):
+    """Distances between the kernels of free layers."""
+
+    radii: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
+        [1, 4],
+        description="Chebyshev distances, in positions, at which kernels are compared; of deeper layers, which have "
+        "fewer positions, those that fit.",
+    )
+    measures: Annotated[list[DistanceMeasure], Field(min_length=1)] = Field(
+        ["euclidean"], description="Measures: `euclidean`, `cosine` (cosine distance)."
+    )
+
+
+class Report(Config):
+    """Tables and figures."""
+
+    aggregate: Aggregate = Field(
+        "all-epochs",
+        description="What the median of a table is taken over: `all-epochs` of all folds (the paper's tables), the "
+        "`final` epoch of each fold, or the `best` epoch of each fold.",
+    )
+
+
+class Params(Config):
+    """All parameters of a study."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Every random stream derives from it.")
+    modules: list[str] = Field(
+        [],
+        description="Python files of one's own that add augmentations, networks, datasets or measures "
+        "(docs/extending.md).",
+    )
+    data: Data = Data()
+    aug: Aug = Aug()
+    shards: Shards = Shards()
+    train: Train = Train()
+    vcp: Vcp = Vcp()
+    search: Search = Search()
+    evaluate: Evaluate = Evaluate()
+    distance: Distance = Distance()
+    measure: Measure = Measure()
+    report: Report = Report()
+
+    @model_validator(mode="after")
+    def _overrides_are_for_known_datasets(self) -> Self:
+        known = [*DATASETS, *self.data.folders]
+        for section in ("train", "search"):
+            for name in getattr(self, section).overrides:
+                if name not in known:
+                    raise ValueError(f"{section}.overrides for datasets among {', '.join(known)}, received {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_can_be_trained(self) -> Self:
+        if max(self.search.held_out) >= self.train.folds:
+            raise ValueError(
+                f"folds in search.held_out below train.folds = {self.train.folds}, received {max(self.search.held_out)}"
+            )
+        if self.vcp.levels and not self.vcp.translate:
+            raise ValueError("a level in vcp.translate for the networks of vcp.levels, received none")
+        return self
+
+    def levels(self, augmentation: str) -> list[float]:
+        """Return the levels of an augmentation as the parameters give them, 0 included; `[0.0]` for `none`."""
+        return [0.0] if augmentation == "none" else getattr(self.aug, augmentation)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the parameters as plain JSON types, without what they do not use.
+
+        Left out are modules, which decide nothing by themselves, and augmentations that networks are neither trained
+        nor evaluated on: so one that is registered changes nothing for studies without it.
+        """
+        values = self.model_dump(mode="json", exclude={"modules"})
+        aug, strengths = values["aug"], values["evaluate"]
+        values["evaluate"] = {name: strength for name, strength in strengths.items() if strength is not None}
+        for name in [name for name in studied() if not aug[name]]:
+            del aug[name]
+            if name not in values["evaluate"]:
+                aug["forms"].pop(name, None)
+        return values
+
+
+def params_model() -> type[Params]:
+    """Return the type of parameters with the keys of all augmentations that are registered now."""
+    return _params_model(tuple(AUGMENTATIONS))
+
+
+@lru_cache
+def _params_model(_names: tuple[str, ...]) -> type[Params]:
+    """Do what `params_model` says, once for each set of augmentations."""
+    levels: dict[str, Any] = {
+        name: (
+            Annotated[Levels, AfterValidator(_in_file_names)],
+            Field(
+                list(AUGMENTATIONS[name].default_levels),
+                description=f"{AUGMENTATIONS[name].level_text} A number or a list.",
+            ),
+        )
+        for name in studied()
+    }
+    forms: dict[str, Any] = {
+        member.name: (Literal[member.forms], Field(member.forms[0], description=member.form_text))
+        for member in AUGMENTATIONS.members()
+        if member.forms
+    }
+    strengths: dict[str, Any] = {}
+    for member in evaluations():
+        allowed = member.strength
+        assert allowed is not None
+        number = Annotated[float, Field(ge=0, le=allowed.highest)]
+        kind = number if allowed.standard else number | None
+        strengths[member.name] = (
+            kind,
+            Field(allowed.default if allowed.standard else None, description=allowed.text),
+        )
+    forms_model = create_model("Forms", __base__=Forms, __doc__=Forms.__doc__, **forms)
+    aug = create_model("Aug", __base__=Aug, __doc__=Aug.__doc__, forms=(forms_model, forms_model()), **levels)
+    evaluate = create_model("Evaluate", __base__=Evaluate, __doc__=Evaluate.__doc__, **strengths)
+    return create_model(
+        "Params", __base__=Params, __doc__=Params.__doc__, aug=(aug, aug()), evaluate=(evaluate, evaluate())
+    )
+
+
+def check_params(values: Any, source: str = "params") -> Params:
+    """Return typed parameters.
+
+    Args:
+        values: what a YAML parser made of the file.
+        source: the file's name, for messages.
+
+    Raises:
+        FreeconvError: an unknown key, a wrong type, a value out of range, or an image folder that does not exist.
+    """
+    modules = values.get("modules") if isinstance(values, dict) else None
+    if isinstance(modules, list):
+        load_modules(path for path in modules if isinstance(path, str))
+    try:
+        params = params_model().model_validate(values)
+    except ValidationError as error:
+        raise FreeconvError(f"{source}: {first_error(error)}") from error
+    for name, folder in params.data.folders.items():
+        if name in params.data.datasets and not Path(folder).exists():
+            raise FreeconvError(
+                f"{source}: data.folders.{name}: expected a folder or zip file of images, received {folder!r}, "
+                "which does not exist"
+            )
+    return params
+
+
+def load_params(path: str | Path) -> Params:
+    """Read and check a parameter file, or parameters written out as one JSON object.
+
+    Raises:
+        FreeconvError: the file is missing, is not YAML, is a template, or holds a wrong parameter.
+    """
+    if str(path).startswith("{"):
+        return check_params(json.loads(str(path)))
+    values = read_values(path)
+    return check_params({} if values is None else values, str(path))
+
+
+def read_values(path: str | Path) -> Any:
+    """Return what a parameter file holds, unchecked but for code.
+
+    Raises:
+        FreeconvError: the file is missing, is not YAML, or is a template, whose code Snakemake would run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FreeconvError(f"{path}: expected a parameter file, received nothing: the file does not exist")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = str(error).replace("\n", " ")
+        raise FreeconvError(f"{path}: expected YAML, received something else ({problem})") from error
+    if isinstance(values, dict) and "__use_yte__" in values:
+        raise FreeconvError(f"{path}: expected parameters, received a template that can run code; remove __use_yte__")
+    return values

@@ -1,0 +1,104 @@
+"""Where every file lives, relative to the project's folder."""
+
+from freeconv.vocabulary import level_text
+
+REPORTS = "reports"
+
+
+# Not in a folder of the phases: Snakemake and DVC must leave it alone, so that a killed job can go on from it.
+CHECKPOINTS = "checkpoints"
+
+
+# The folders that hold nothing but one phase's files, one a wish of the parameters each.
+FOLDERS = {
+    "data": ["data"],
+    "shards": ["results/shards"],
+    "train": ["results/train"],
+    "report": ["results/distance", "results/measure", "reports/exports", "reports/figures", "reports/drawings"],
+}
+
+
+def data_file(dataset: str) -> str:
+    """Return the path of a dataset: `data/<dataset>.h5`."""
+    return f"data/{dataset}.h5"
+
+
+def shard_file(dataset: str, augmentation: str, level: float | str, copy_index: int | str) -> str:
+    """Return the path of a shard: `results/shards/<dataset>/<augmentation>/<level>/copy-<copy>.h5`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/shards/{dataset}/{augmentation}/{level}/copy-{copy_index}.h5"
+
+
+def run_file(dataset: str, network: str, augmentation: str, level: float | str, fold: int | str) -> str:
+    """Return the path of a run's results: `results/train/<dataset>/<network>/<augmentation>/<level>/fold-<fold>.h5`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/train/{dataset}/{network}/{augmentation}/{level}/fold-{fold}.h5"
+
+
+def checkpoint_file(key: str) -> str:
+    """Return the path of a checkpoint: `checkpoints/<key>.h5`."""
+    return f"{CHECKPOINTS}/{key}.h5"
+
+
+def distance_file(dataset: str, network: str, augmentation: str, level: float | str) -> str:
+    """Return the path of kernel-distance traces: `results/distance/<dataset>/<network>/<augmentation>/<level>.csv`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/distance/{dataset}/{network}/{augmentation}/{level}.csv"
+
+
+def measure_file(dataset: str, network: str, augmentation: str, level: float | str) -> str:
+    """Return the path of measures: `results/measure/<dataset>/<network>/<augmentation>/<level>.csv`."""
+    level = level if isinstance(level, str) else level_text(level)
+    return f"results/measure/{dataset}/{network}/{augmentation}/{level}.csv"
+
+
+def sums_file(folder: str = REPORTS) -> str:
+    """Return the path of the hashes of all tables and of `metrics.json`: `<folder>/tables/SHA256SUMS`."""
+    return f"{folder}/tables/SHA256SUMS"
+
+
+def table_files(folder: str = REPORTS) -> list[str]:
+    """Return the paths of everything that `freeconv tables` writes, whatever the parameters."""
+    tables = (
+        "accuracy",
+        "accuracy_by_epoch",
+        "claims",
+        "compared",
+        "distance",
+        "measures",
+        "problems",
+        "runs",
+        "search",
+    )
+    plots = ("val_acc", "translate_acc", "distance")
+    return [
+        *(f"{folder}/tables/{name}.csv" for name in tables),
+        sums_file(folder),
+        *(f"{folder}/plots/{name}.csv" for name in plots),
+        f"{folder}/metrics.json",
+    ]
+
+
+def export_file(folder: str, dataset: str, augmentation: str, suffix: str) -> str:
+    """Return the path of a table for a paper or page: `<folder>/exports/<dataset>-<augmentation>.<suffix>`."""
+    return f"{folder}/exports/{dataset}-{augmentation}.{suffix}"
+
+
+def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str) -> str:
+    """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`."""
+    return f"{folder}/figures/{dataset}-{augmentation}-{figure}.{suffix}"
+
+
+def drawing_file(folder: str, name: str, suffix: str) -> str:
+    """Return the path of a drawing: `<folder>/drawings/<name>.<suffix>`."""
+    return f"{folder}/drawings/{name}.{suffix}"
+
+
+def report_file(folder: str = REPORTS) -> str:
+    """Return the path of the report's first page: `<folder>/index.html`."""
+    return f"{folder}/index.html"
+
+
+def report_files(folder: str = REPORTS) -> list[str]:
+    """Return the paths of the report's pages: findings, measures beyond the paper's, runs."""
+    return [report_file(folder), f"{folder}/measures.html", f"{folder}/runs.html"]

@@ -1,0 +1,294 @@
+"""Many networks in one compiled program, on the TensorFlow and JAX backends of Keras.
+
+One program trains a stack of independent networks of the same kind, its replicas; a single network is a stack of one.
+Every weight has a leading replica axis, and each replica learns what it would have learned alone. The steps take images
+as they are stored (uint8, or float16 where noise leaves [0, 1]) and normalise them in the compiled program; batches are
+gathered by index from arrays that stay on the device.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from freeconv.errors import FreeconvError
+
+EVALUATE_BATCH = 1000
+
+
+# Adam as in Kingma and Ba 2014 with Keras's defaults: the epsilon outside the bias correction.
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+
+
+State = dict[str, Any]
+
+
+class Replicas(NamedTuple):
+    """What can be done with a stack of networks whose steps are compiled; the networks' state stays inside.
+
+    Attributes:
+        train: takes images, labels (both from `on_device`) and an index (steps, replicas, batch) into them; makes one
+            training step per entry and returns mean loss and mean accuracy over the steps, (replicas,) float64, each
+            measured before its step's update.
+        evaluate: takes images, labels and an index (replicas, number), -1 where a replica has fewer images than others;
+            returns mean loss and accuracy, (replicas,).
+        weights: takes a layer's name and returns its weights as NumPy arrays, each with a leading replica axis.
+        keep: takes positions in the stack and returns a stack of these replicas as they are, which goes on in place of
+            this one.
+        state: returns what these replicas go on from, as `initial_state` gives it.
+    """
+
+    train: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    evaluate: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    weights: Callable[[str], list[np.ndarray]]
+    keep: Callable[[Sequence[int]], "Replicas"]
+    state: Callable[[], State]
+
+
+def on_device(array: np.ndarray) -> Any:
+    """Return an array as a tensor of the backend's default device."""
+    return ops.convert_to_tensor(array)
+
+
+def initial_state(models: Sequence[keras.Model]) -> State:
+    """Return the state before the first step of a stack of networks: weights, zero moments and zero steps.
+
+    Returns:
+        `weights`, `first` and `second` moments and `fixed` (weights that are not trained) as lists of arrays
+        (replicas, …), and `step` (replicas,) float32.
+    """
+
+    def stacked(name: str) -> list[np.ndarray]:
+        groups = zip(*(getattr(model, name) for model in models), strict=True)
+        return [np.stack([ops.convert_to_numpy(variable) for variable in group]) for group in groups]
+
+    weights = stacked("trainable_variables")
+    return {
+        "weights": weights,
+        "first": [np.zeros_like(weight) for weight in weights],
+        "second": [np.zeros_like(weight) for weight in weights],
+        "fixed": stacked("non_trainable_variables"),
+        "step": np.zeros(len(models), "float32"),
+    }
+
+
+def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[State], Replicas]:
+    """Return the function that makes a stack from a state: cross-entropy and Adam.
+
+    States of the same number of replicas share one compiled program.
+
+    Args:
+        model: from images float32 in [0, 1] to logits; gives the computation, its own weights are not used.
+        learning_rate: of Adam.
+
+    Raises:
+        FreeconvError: the Keras backend is neither TensorFlow nor JAX.
+    """
+    backend = keras.backend.backend()
+    if backend not in BACKENDS:
+        raise FreeconvError(f"KERAS_BACKEND: expected tensorflow or jax, received {backend}; set the variable")
+    gradient, compiled = BACKENDS[backend]
+
+    def losses_and_hits(weights: Any, fixed: Any, images: Any, labels: Any, rows: Any, training: bool) -> Any:
+        batch, batch_labels = normalised(ops.take(images, rows, axis=0)), ops.take(labels, rows, axis=0)
+        logits, _ = model.stateless_call(weights, fixed, batch, training=training)
+        logits = ops.cast(logits, "float32")
+        losses = keras.losses.sparse_categorical_crossentropy(batch_labels, logits, from_logits=True)
+        best = ops.top_k(logits, 1)[1][..., 0]  # unlike argmax, TensorFlow can map it over replicas as one operation
+        hits = ops.cast(ops.equal(best, ops.cast(batch_labels, best.dtype)), "float32")
+        return losses, hits
+
+    def train_one(state: State, images: Any, labels: Any, rows: Any) -> tuple[State, Any]:
+        def loss(weights: Any) -> tuple[Any, Any]:
+            losses, hits = losses_and_hits(weights, state["fixed"], images, labels, rows, training=True)
+            return ops.mean(losses), ops.stack([ops.sum(losses), ops.sum(hits)])
+
+        gradients, sums = gradient(loss, state["weights"])
+        return adam(state, gradients, learning_rate), sums
+
+    def evaluate_one(state: State, images: Any, labels: Any, rows: Any, weight: Any) -> tuple[State, Any]:
+        losses, hits = losses_and_hits(state["weights"], state["fixed"], images, labels, rows, training=False)
+        return state, ops.stack([ops.sum(losses * weight), ops.sum(hits * weight)])
+
+    train_program, evaluate_program = compiled(train_one, updates=True), compiled(evaluate_one, updates=False)
+
+    def replicas(start: State) -> Replicas:
+        number = len(start["step"])
+        state = train_program.hold(keras.tree.map_structure(lambda array: array[0], start) if number == 1 else start)
+
+        def train(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            sums = ops.zeros((number, 2))
+            for rows in index.astype("int32"):
+                sums = sums + train_program.run(state, (images, labels), (on_device(rows),))
+            means = ops.convert_to_numpy(sums).astype("float64") / (index.shape[0] * index.shape[2])
+            return means[:, 0], means[:, 1]
+
+        def evaluate(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            sums = ops.zeros((number, 2))
+            for rows in padded_batches(index, EVALUATE_BATCH):
+                counts = on_device((rows >= 0).astype("float32"))
+                sums = sums + evaluate_program.run(state, (images, labels), (on_device(np.maximum(rows, 0)), counts))
+            means = ops.convert_to_numpy(sums).astype("float64") / (index >= 0).sum(axis=1, keepdims=True)
+            return means[:, 0], means[:, 1]
+
+        def weights(layer: str) -> list[np.ndarray]:
+            paths = [variable.path for variable in model.trainable_variables]
+            wanted = [paths.index(variable.path) for variable in model.get_layer(layer).trainable_variables]
+            held = train_program.value(state)["weights"]
+            return [_with_axis(held[position], number) for position in wanted]
+
+        def keep(positions: Sequence[int]) -> Replicas:
+            return replicas(keras.tree.map_structure(lambda array: array[positions], now()))
+
+        def now() -> State:
+            return keras.tree.map_structure(lambda array: _with_axis(array, number), train_program.value(state))
+
+        return Replicas(train, evaluate, weights, keep, now)
+
+    return replicas
+
+
+def padded_batches(index: np.ndarray, largest: int) -> np.ndarray:
+    """Return an index (replicas, number) cut into equal batches (steps, replicas, batch) int32, -1 for the padding.
+
+    One batch size means one compiled program; batches are as large as `largest` allows.
+    """
+    replicas, number = index.shape
+    steps = -(-number // largest)
+    batch = -(-number // steps)
+    padded = np.pad(index, ((0, 0), (0, steps * batch - number)), constant_values=-1)
+    return padded.astype("int32").reshape(replicas, steps, batch).transpose(1, 0, 2)
+
+
+def normalised(images: Any) -> Any:
+    """Return stored images as float32 on the [0, 1] scale: uint8 is divided by 255, floats are taken as they are."""
+    scale = 1 / 255 if keras.backend.standardize_dtype(images.dtype) == "uint8" else 1.0
+    return ops.cast(images, "float32") * scale
+
+
+def adam(state: State, gradients: Sequence[Any], learning_rate: float) -> State:
+    """Return the state after one step of Adam (Kingma and Ba 2014, with the constants that Keras has as defaults).
+
+    Keras's own optimizer cannot be used on a stack under TensorFlow: it has no stateless form there.
+
+    Args:
+        state: of one network, as `initial_state` gives it, without the replica axis.
+        gradients: one per trained weight.
+        learning_rate: the step size.
+    """
+    step = state["step"] + 1
+    rate = learning_rate * ops.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
+    # The first layer's gradient is computed last. Until then other layers' weights are still read, and XLA would copy
+    # them in order to update them before; a rate that depends on that gradient makes all updates wait.
+    rate = rate + 0 * ops.reshape(gradients[0], (-1,))[0]
+    first = [old + (new - old) * (1 - BETA_1) for old, new in zip(state["first"], gradients, strict=True)]
+    second = [old + (new * new - old) * (1 - BETA_2) for old, new in zip(state["second"], gradients, strict=True)]
+    weights = [
+        weight - rate * one / (ops.sqrt(two) + EPSILON)
+        for weight, one, two in zip(state["weights"], first, second, strict=True)
+    ]
+    return {**state, "weights": weights, "first": first, "second": second, "step": step}
+
+
+class Program(NamedTuple):
+    """One compiled function of a stack's state.
+
+    Attributes:
+        hold: takes a state of NumPy arrays, without the replica axis if there is one replica, and puts it on the
+            device.
+        run: takes a held state, arguments that all replicas share and arguments with a leading replica axis; replaces
+            the state by the function's first result and returns the second, (replicas, …).
+        value: returns a held state's arrays.
+    """
+
+    hold: Callable[[State], Any]
+    run: Callable[[Any, tuple, tuple], Any]
+    value: Callable[[Any], State]
+
+
+def _on_each(function: Callable, mapped: Callable) -> Callable:
+    """Return `function` of one network as a function of a stack.
+
+    The state of a stack of one is held without a replica axis and nothing is mapped, so that it costs what a single
+    network costs.
+
+    Args:
+        function: takes a state, shared arguments and own ones.
+        mapped: takes a function and its argument and maps it over the leading axes.
+    """
+
+    def stacked(state: State, shared: tuple, own: tuple) -> Any:
+        if len(state["step"].shape) == 0:
+            state, result = function(state, *shared, *(array[0] for array in own))
+            return state, result[None]
+        return mapped(lambda pair: function(pair[0], *shared, *pair[1]), (state, own))
+
+    return stacked
+
+
+def _with_axis(array: Any, number: int) -> np.ndarray:
+    """Return a held array of `number` replicas with its replica axis, as a NumPy array."""
+    array = np.array(ops.convert_to_numpy(array))
+    return array[None] if number == 1 else array
+
+
+def _tensorflow_gradient(loss: Callable, weights: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+    """Return the gradients of `loss(weights)[0]` and `loss(weights)[1]`."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        value, other = loss(weights)
+    return tape.gradient(value, weights), other
+
+
+def _tensorflow_compiled(function: Callable, updates: bool) -> Program:
+    """Return a function compiled by XLA under TensorFlow; the state is held in variables and updated in place."""
+    import tensorflow as tf
+
+    stacked = _on_each(function, tf.vectorized_map)
+
+    @tf.function(jit_compile=True)
+    def program(state: State, shared: tuple, own: tuple) -> Any:
+        new, result = stacked(keras.tree.map_structure(tf.convert_to_tensor, state), shared, own)
+        if updates:
+            keras.tree.map_structure(lambda variable, value: variable.assign(value), state, new)
+        return result
+
+    def hold(state: State) -> Any:
+        return keras.tree.map_structure(tf.Variable, state)
+
+    return Program(hold, program, lambda state: state)
+
+
+def _jax_gradient(loss: Callable, weights: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+    """Return the gradients of `loss(weights)[0]` and `loss(weights)[1]`."""
+    import jax
+
+    return jax.grad(loss, has_aux=True)(weights)
+
+
+def _jax_compiled(function: Callable, updates: bool) -> Program:
+    """Return a function compiled by JAX; the state's memory is given to the next state."""
+    import jax
+
+    stacked = _on_each(function, lambda one, pair: jax.vmap(one)(pair))
+
+    def program(state: State, shared: tuple, own: tuple) -> Any:
+        new, result = stacked(state, shared, own)
+        return (new, result) if updates else result
+
+    compiled = jax.jit(program, donate_argnums=0 if updates else ())
+
+    def run(held: list[State], shared: tuple, own: tuple) -> Any:
+        if not updates:
+            return compiled(held[0], shared, own)
+        held[0], result = compiled(held[0], shared, own)
+        return result
+
+    return Program(lambda state: [keras.tree.map_structure(jax.numpy.array, state)], run, lambda held: held[0])
+
+
+BACKENDS = {"tensorflow": (_tensorflow_gradient, _tensorflow_compiled), "jax": (_jax_gradient, _jax_compiled)}

@@ -1,0 +1,235 @@
+"""A synthetic study: the files that earlier phases would have written, with made-up but plausible numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from freeconv.analysis.distance import largest_radius
+from freeconv.commands.distance import make_traces
+from freeconv.measures.columns import MEASURE_COLUMNS
+from freeconv.measures.kernels import distance_by_radius, distance_to_shared, permutation_null, signal_to_noise
+from freeconv.storage.csv_files import write_csv, write_sums
+from freeconv.storage.hdf5 import describe_h5, write_h5
+from freeconv.study import grid as study_grid
+from freeconv.study import paths as study_paths
+from freeconv.study.params import Params, check_params
+
+GRID = (9, 9)
+SMALL = {
+    "aug": {"translate": [0, 0.2, 0.4], "rotate": [0, 0.1]},
+    "train": {"folds": 3, "epochs": 4},
+    "measure": {"shifts": [-0.25, 0.0, 0.25], "angles": [-90.0, 0.0, 90.0], "permutations": 20},
+}
+
+
+def small_params(**sections) -> Params:
+    """Return parameters of a small study, sections replaced as given."""
+    return check_params({**SMALL, **sections})
+
+
+def history(run, epochs: int) -> dict[str, np.ndarray]:
+    """Return made-up histories that differ by network, level and fold."""
+    epoch = np.arange(1, epochs + 1)
+    variant = run.variant
+    seed = [run.fold, int(100 * run.level), len(run.augmentation), variant.kind == "fcn"]
+    rng = np.random.default_rng([*seed, *run.network[3:].encode()])
+    penalty = 0.02 * (variant.kind == "fcn") + 0.1 * variant.vcp**2 + 0.02 * (3 - variant.layers)
+    if variant.learning_rate is not None:
+        penalty += 0.1 * np.log10(variant.learning_rate / 0.001) ** 2
+    tops = {
+        "train_acc": 0.999 - 0.1 * run.level,
+        "val_acc": 0.98 - 0.02 * run.level,
+        "translate_acc": 0.37 + 0.6 * min(1, run.level / 0.3) * (run.augmentation == "translate"),
+        "rotate_acc": 0.8,
+        "noise_acc": 0.9,
+        "edge_noise_acc": 0.95,
+        "swap_acc": 0.5 - 0.15 * (variant.kind == "fcn"),
+    }
+    values = {
+        name: (top - penalty) * (1 - 0.7 * np.exp(-0.7 * epoch)) + rng.normal(0, 0.004, epochs)
+        for name, top in tops.items()
+    }
+    losses = {name: np.exp(-0.3 * epoch) for name in ("train_loss", "val_loss")}
+    return {f"history/{name}": value.astype("float32") for name, value in {**values, **losses}.items()}
+
+
+def grids(run, grid=GRID) -> dict[str, tuple[int, int]]:
+    """Return layer to grid of positions: that given for the first free layer, about half as wide for each next one."""
+    if run.variant.kind == "cnn":
+        return {f"conv_{number}": (1, 1) for number in range(1, run.variant.layers + 1)}
+    halved = [tuple(-(-length // 2**depth) for length in grid) for depth in range(run.variant.layers)]
+    return {f"free_{depth + 1}": rows_columns for depth, rows_columns in enumerate(halved)}
+
+
+def kernels(run, epochs: int, grid=GRID, weights: int = 9, filters: int = 4, layer: int = 1) -> np.ndarray:
+    """Return made-up kernels that drift together under translation and apart without it."""
+    rng = np.random.default_rng([run.fold, int(100 * run.level), 7, *([layer] if layer > 1 else [])])
+    count = grid[0] * grid[1]
+    untrained = rng.uniform(-1, 1, (count, weights, filters))
+    place = np.stack(np.meshgrid(np.arange(grid[0]), np.arange(grid[1]), indexing="ij"), -1).reshape(count, 2)
+    smooth = np.einsum("pd,dkf->pkf", place / max(grid) - 0.5, rng.normal(size=(2, weights, filters)))
+    shared = rng.normal(size=(1, weights, filters)) + smooth
+    drift = shared * (run.level > 0) * (0.5 + run.level) + rng.normal(size=untrained.shape) * (run.level == 0)
+    bias = np.exp(rng.normal(size=(count, 1, 1))) * (run.level == 0)
+    snapshots = [untrained + (1 - np.exp(-0.3 * epoch)) * (drift + bias * untrained) for epoch in range(epochs + 1)]
+    return np.array(snapshots, dtype="float32")
+
+
+def write_run(run, epochs: int, arrays=None, config=None, grid=GRID) -> None:
+    """Write one run's file; `arrays` and `config` replace what would be made up.
+
+    Of the trained network there are the kernels of (free) convolutions only.
+    """
+    every = {
+        (number, layer): kernels(run, epochs, of_layer, layer=number)
+        for number, (layer, of_layer) in enumerate(grids(run, grid).items(), 1)
+    }
+    kept = {layer: snapshots for (number, layer), snapshots in every.items() if number in run.kernel_layers}
+    write_h5(
+        study_paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
+        {
+            **history(run, epochs),
+            **{f"kernels/{layer}": snapshots for layer, snapshots in kept.items()},
+            **{f"network/{layer}/kernel": snapshots[-1] for (_, layer), snapshots in every.items()},
+            "kernel_epochs": np.arange(epochs + 1),
+            **(arrays or {}),
+        },
+        {
+            "config": run.dump() if config is None else config,
+            "grids": {layer: list(of_layer) for layer, of_layer in grids(run, grid).items() if layer in kept},
+            "classes": 10,
+            "images": 5000,
+            "versions": {"keras": "3.12.0", "numpy": "2.4.0"},
+            "device": "a made-up processor",
+            "backend": "tensorflow",
+            "seconds": 12.5 + run.fold,
+            "overhead_seconds": 2.5,
+            "data_sha256": data_sha256(run.dataset),
+        },
+        compression="none",
+    )
+
+
+def data_sha256(dataset: str) -> str:
+    """Return the identity of a dataset's content; of one that is not there a made-up one."""
+    path = study_paths.data_file(dataset)
+    return describe_h5(path)[1]["content_sha256"] if Path(path).exists() else "0" * 64
+
+
+def write_runs(params: Params, epochs=None, grid=GRID) -> None:
+    """Write all runs of a study; `epochs` takes a run and returns how many it has."""
+    for run in study_grid.runs(params):
+        write_run(run, run.epochs if epochs is None else epochs(run), grid=grid)
+
+
+def write_traces(params: Params) -> None:
+    """Write all kernel-distance traces of a study from its runs."""
+    for dataset in params.data.datasets:
+        for augmentation, levels in study_grid.trained_levels(params).items():
+            for level in levels if "fcn" in params.train.networks else []:
+                config = study_grid.distance_config(params, dataset, "fcn", augmentation, level)
+                cell = (dataset, "fcn", augmentation, level)
+                paths = [study_paths.run_file(*cell, fold) for fold in config.train.fold_indices]
+                make_traces(config, paths, study_paths.distance_file(*cell))
+
+
+def measured(config, run, grid=GRID) -> pd.DataFrame:
+    """Return what would be measured of one run: of made-up kernels, and made-up accuracies.
+
+    Accuracy falls with shift and angle, later for networks that were trained with them.
+    """
+    rows = []
+    for number, (layer, of_layer) in enumerate(grids(run, grid).items() if run.network == "fcn" else (), 1):
+        trained = kernels(run, run.epochs, of_layer, layer=number)[-1]
+        radii = range(1, largest_radius(of_layer) + 1)
+        for measure in ("euclidean", "cosine"):
+            rng = np.random.default_rng(run.fold)
+            null = permutation_null(trained, of_layer, radii, rng, config.permutations, measure)
+            observed = distance_by_radius(trained, of_layer, measure)
+            columns = {"observed": observed, **{f"permuted_{name}": null[name] for name in ("mean", "low", "high")}}
+            rows += [
+                (f"{measure}_distance", layer, radius, statistic, values[radius - 1])
+                for radius in radii
+                for statistic, values in columns.items()
+            ]
+        rows += [
+            ("signal_to_noise", layer, None, statistic, value)
+            for statistic, value in signal_to_noise(trained)._asdict().items()
+        ]
+        rows.append(("distance_to_shared", layer, None, "observed", distance_to_shared(trained)))
+    if run.network == "fcn":
+        emerged = min(1, 0.3 + run.level)
+        layers = {"none": 0, **{layer: 0.1 * number for number, layer in enumerate(grids(run), 1)}, "all": 0.5}
+        rows += [
+            ("shared_acc", layer, None, "observed", 0.95 - lost * (1.2 - emerged) - 0.004 * run.fold)
+            for layer, lost in layers.items()
+        ]
+    reach = {
+        "horizontal_shift_acc": 0.1 + run.level * (run.augmentation == "translate"),
+        "vertical_shift_acc": 0.1 + 0.9 * run.level * (run.augmentation == "translate"),
+        "angle_acc": 30 + 360 * run.level * (run.augmentation == "rotate"),
+    }
+    for measure, width in reach.items():
+        settings = config.angles if measure == "angle_acc" else config.shifts
+        rows += [
+            (measure, "", setting, "observed", 0.1 + 0.86 / (1 + (setting / width) ** 4) - 0.01 * run.fold)
+            for setting in settings
+        ]
+    frame = pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=run.fold)
+    return frame.assign(**config.train.labels())[list(MEASURE_COLUMNS)]
+
+
+def write_measures(params: Params, grid=GRID) -> None:
+    """Write all measures of a study."""
+    study = {(run.dataset, run.network, run.augmentation, run.level, run.fold): run for run in study_grid.runs(params)}
+    for path, config in zip(study_grid.measure_files(params), study_grid.measure_configs(params), strict=True):
+        cell = tuple(getattr(config.train, key) for key in ("dataset", "network", "augmentation", "level"))
+        frames = [measured(config, study[*cell, fold], grid) for fold in config.train.fold_indices]
+        write_csv(path, pd.concat(frames), config.dump())
+
+
+def write_shards(params: Params, channels: int = 1) -> None:
+    """Write the shards of a study that figures show: a bright square that moves with the level."""
+    for dataset in params.data.datasets:
+        for augmentation, levels in study_grid.trained_levels(params).items():
+            for level in levels:
+                images = np.zeros((12, 28, 28, channels), "uint8")
+                start = int(10 * level)
+                images[:, 8 + start : 16 + start, 8:16] = 255
+                arrays = {"images": images, "labels": np.arange(12, dtype="int64") % 4}
+                config = study_grid.shard_config(params, dataset, augmentation, level, 0)
+                attributes = {"config": config.dump(), "data_sha256": data_sha256(dataset)}
+                write_h5(study_paths.shard_file(dataset, augmentation, level, 0), arrays, attributes, "none")
+
+
+def write_data(dataset: str, shape=(28, 28, 1), labels=(3, 5, 0, 5)) -> np.ndarray:
+    """Write a dataset of random images, one for each label, and return them: uint8 (labels, *shape)."""
+    images = np.random.default_rng(len(dataset)).integers(0, 256, (len(labels), *shape), dtype="uint8")
+    arrays = {"images": images, "labels": np.array(labels)}
+    config = {"dataset": dataset, "seed": 0, "limit": None}
+    write_h5(study_paths.data_file(dataset), arrays, {"dataset": dataset, "config": config}, "gzip")
+    return images
+
+
+def write_study(params: Params) -> None:
+    """Write everything that tables, figures, drawings and report read."""
+    for dataset in params.data.datasets:
+        write_data(dataset)
+    write_runs(params)
+    write_traces(params)
+    write_measures(params)
+    write_shards(params)
+
+
+def sum_tables(folder: str = "reports") -> None:
+    """Write the hashes of tables and metrics that a test has changed, as if they had been made so."""
+    tables = [path for path in study_paths.table_files(folder) if "/tables/" in path and path.endswith(".csv")]
+    write_sums([*tables, f"{folder}/metrics.json"], study_paths.sums_file(folder))
+
+
+def medians_of(values) -> float:
+    """Return the median of the pooled values of several arrays, without NumPy's median."""
+    pooled = sorted(float(value) for array in values for value in array)
+    middle = len(pooled) // 2
+    return pooled[middle] if len(pooled) % 2 else (pooled[middle - 1] + pooled[middle]) / 2
