@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
 LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
-.PHONY: help setup demo restore test test-faults test-slurm lint bench docs lock clean
+.PHONY: help setup demo restore test test-faults test-slurm lint bench certify docs golden lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,7 @@ lint: setup ## style, types, Snakemake's lint
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile workflow
+	lint-imports --no-cache
 	pytest --durations=0 tests/workflow/test_lint.py
 
 bench: setup ## measure speed and write docs/performance.md (peers: uv pip install -e '.[bench]')
@@ -50,6 +51,12 @@ docs: setup ## write the generated reference pages
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header pyproject.toml --group dev
+
+golden: setup ## store the numbers of three tiny runs anew (tests/golden), after a change that is meant to change them
+	python -m tests.golden.compute --write
+
+certify: setup ## record this code as equivalent to that of commit OLD, if it computes the same numbers bit for bit
+	python -m tests.golden.certify $(OLD)
 
 lock: setup ## resolve pyproject.toml anew into requirements.lock and requirements-cuda.lock
 	$(COMPILE) -o requirements.lock

@@ -4,8 +4,8 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     dataset=r"[a-z0-9_-]+",
-    network=names.NAME,
-    augmentation="none|translate|rotate|noise|edge_noise",
+    network=network_names.NAME,
+    augmentation="|".join(AUGMENTATIONS),
     level=r"0|0\.[0-9]+|[0-9.]+e-[0-9]+",
     copy_index=r"\d+",
     fold=r"\d+",
@@ -28,7 +28,8 @@ rule all:
 # Before the first job; not for dry runs, nor in the Snakemake that runs a single job on a cluster's node.
 onstart:
     hold_run()
-    mend_files()
+    check_study_images()
+    repair_files()
     if workflow.local_exec:
         # The limit protects the queues of clusters. Here it only costs: while jobs run, Snakemake 9.27 looks for more
         # of them once a second for each job that has ended, in the end with a processor core of its own.

@@ -1,6 +1,6 @@
 """Translation and rotation run at least six times as fast on one core as in Keras's ImageDataGenerator.
 
-Images a second on one core, 28 × 28 × 1 and 32 × 32 × 3, float32: `freeconv.augment` against iterating over
+Images a second on one core, 28 × 28 × 1 and 32 × 32 × 3, float32: `freeconv.augmentations` against iterating over
 `ImageDataGenerator.flow` (SciPy underneath, as in the authors' program) with the same ranges, bilinear interpolation
 and fill 'nearest'. The two take turns. And the largest difference from `scipy.ndimage` on the same shifts and angles.
 
@@ -21,7 +21,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from measuring import arguments, compared, measured, round_robin, write_result
 from scipy import ndimage
 
-from freeconv.images import AUGMENT
+from freeconv.augmentations import AUGMENTATIONS
 
 COMMAND = "python benchmarks/augmentation.py"
 SHAPES = {"28 × 28 × 1": (28, 28, 1), "32 × 32 × 3": (32, 32, 3)}
@@ -37,7 +37,7 @@ ROUNDS, IMAGES, SAMPLE, BATCH = 15, 4096, 256, 256
 def ours(name: str, images: np.ndarray) -> Callable[[], Any]:
     """Return one pass over the images with our augmentation."""
     rng = np.random.default_rng(0)
-    return lambda: AUGMENT[name](images, LEVELS[name], rng)
+    return lambda: AUGMENTATIONS[name].apply(images, LEVELS[name], rng)
 
 
 def keras_generator(name: str, images: np.ndarray) -> Callable[[], Any]:
@@ -54,7 +54,7 @@ def keras_generator(name: str, images: np.ndarray) -> Callable[[], Any]:
 
 def largest_difference(name: str, images: np.ndarray) -> float:
     """Return the largest difference of our augmentation from SciPy's, drawing the same numbers."""
-    augmented = AUGMENT[name](images, LEVELS[name], np.random.default_rng(1))
+    augmented = AUGMENTATIONS[name].apply(images, LEVELS[name], np.random.default_rng(1))
     rng = np.random.default_rng(1)
     if name == "translate":
         shifts = rng.uniform(-SHIFT, SHIFT, (len(images), 2)) * images.shape[1:3]

@@ -1,8 +1,8 @@
 """Evaluating a network on six sets takes less than a quarter of an epoch.
 
 An epoch of the demo (params.yaml: 5,000 images of 28 × 28 × 1 in five folds, batch 128, on one core as its jobs run)
-without start and compilation: the training steps of four folds through `freeconv.replicas`, and the evaluation of the
-six sets of the fifth. Images are random; the time does not depend on them. Training and evaluation of both networks
+without start and compilation: the training steps of four folds through `freeconv.training.stack`, and the evaluation of
+the six sets of the fifth. Images are random; the time does not depend on them. Training and evaluation of both networks
 take turns.
 
 Target: evaluation < 25 % of training and evaluation.
@@ -22,12 +22,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from measuring import ROOT, arguments, compared, measured, round_robin, write_result
 
-from freeconv.architectures.build import build_network
-from freeconv.study.grid import train_config
-from freeconv.study.params import load_params
 from freeconv.data.batches import epoch_batches
 from freeconv.data.evaluation_sets import evaluation_sets
 from freeconv.data.folds import fold_index
+from freeconv.networks import build_network
+from freeconv.study.grid import train_config
+from freeconv.study.params import load_params
 from freeconv.training.stack import compile_replicas, initial_state, on_device
 
 COMMAND = "python benchmarks/evaluation.py"
@@ -44,7 +44,10 @@ def parts_of_an_epoch(network: str, number: int) -> dict[str, Callable[[], Any]]
     images = rng.integers(0, 256, (number, *SHAPE), "uint8")
     labels = on_device(rng.integers(0, CLASSES, number, "int32"))
     _, held_out = fold_index(number, run.folds, run.fold)
-    sets = [on_device(values) for values in evaluation_sets(images[held_out], run).values()]
+    held_out_images = evaluation_sets(
+        images[held_out], run.dataset, run.folds, run.fold, run.evaluate, run.forms, run.seed
+    )
+    sets = [on_device(values) for values in held_out_images.values()]
     model = build_network(network, SHAPE, CLASSES, 0)
     replicas = compile_replicas(model, run.learning_rate)(initial_state([model]))
     shard, batches, rows = on_device(images), epoch_batches(run, number, 0)[:, None], np.arange(len(held_out))[None]

@@ -1,10 +1,10 @@
 """On one GPU many networks train side by side, and the whole paper fits a night.
 
 Everything that is asked of a GPU, in one command of less than ten minutes: the rate of a large matrix product in each
-precision; training steps of R = 1, 5, 11 and 55 stacked networks of both sizes, as in `benchmarks/stacking.py`; and
-the hours of params/paper.yaml with all folds and levels of a network in one job (`train.fuse: [fold, level]`), by
-`freeconv.estimate` from timed steps and evaluations of its own stacks, as if no run stopped early. On a processor it
-shows with `--quick` that it works.
+precision; training steps of R = 1, 5, 11 and 55 stacked networks of both sizes, as in `benchmarks/stacking.py`; and the
+hours of params/paper.yaml with all folds and levels of a network in one job (`train.fuse: [fold, level]`), by
+`freeconv.planning.estimate` from timed steps and evaluations of its own stacks, as if no run stopped early. On a
+processor it shows with `--quick` that it works.
 
 Targets: 55 stacked FCNs ≥ 20 times the images a second of one; ≥ 40 % of the rate at CIFAR-10's size; ≤ 6 hours.
 
@@ -25,10 +25,10 @@ import numpy as np
 from measuring import ROOT, arguments, compared, fastest, matrix_products, measured, round_robin, write_result
 
 from freeconv.errors import FreeconvError
-from freeconv.machine.environment import environment, has_gpu
+from freeconv.machine.environment import environment
 from freeconv.planning.estimate import as_dict, estimate
 from freeconv.study.params import Params, load_params
-from freeconv.training.precision import use_precision
+from freeconv.training.precision import has_gpu, use_precision
 from freeconv.training.stack import on_device
 
 ROUNDS, QUICK_ROUNDS = 5, 2

@@ -1,13 +1,13 @@
 """Time grows in proportion to images and a little less than to replicas and levels; memory grows by megabytes.
 
-Seconds an epoch (training and the six evaluations) and peak memory of `freeconv.train.train` on one core, an FCN with
-images of random pixels, each job in a process of its own. One axis at a time departs from 2,000 images of 28 × 28 × 1,
-batch 128, one fold, one level: images; positions of the first layer (images of 16 to 28 pixels a side, all with MNIST's
-kernels); replicas (folds side by side in one program); levels (one after another, as on a processor by default; seconds
-of all together); batch. An epoch is the mean of the second and third, so that compilation does not count. Jobs take
-turns. An exponent of 1 is growth in proportion, from a straight line through the logarithms; memory is a straight line
-through all values of the axis. Time grows faster than the positions of the first layer because those of the next ones,
-with their larger kernels, grow faster: 1, 4 and 16 in the last layer.
+Seconds an epoch (training and the six evaluations) and peak memory of `freeconv.commands.train.train` on one core, an
+FCN with images of random pixels, each job in a process of its own. One axis at a time departs from 2,000 images of 28 ×
+28 × 1, batch 128, one fold, one level: images; positions of the first layer (images of 16 to 28 pixels a side, all with
+MNIST's kernels); replicas (folds side by side in one program); levels (one after another, as on a processor by default;
+seconds of all together); batch. An epoch is the mean of the second and third, so that compilation does not count. Jobs
+take turns. An exponent of 1 is growth in proportion, from a straight line through the logarithms; memory is a straight
+line through all values of the axis. Time grows faster than the positions of the first layer because those of the next
+ones, with their larger kernels, grow faster: 1, 4 and 16 in the last layer.
 
 There are no targets.
 
@@ -46,7 +46,7 @@ AXES: dict[str, tuple[int, ...]] = {
 }
 QUICK_BASE = {"images": 100, "size": 16, "replicas": 1, "levels": 1, "batch": 16}
 QUICK_AXES: dict[str, tuple[int, ...]] = {"images": (100, 200), "replicas": (1, 2)}
-# axis to its unit, and to how many of them a job's memory is told for
+# axis to its unit, and to how many of them a job's memory is given for
 UNITS = {
     "images": ("images", 1000),
     "size": ("positions of the first layer", 100),

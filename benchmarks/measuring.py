@@ -166,7 +166,7 @@ def matrix_products(quick: bool, dtype: str = "float32") -> tuple[float, dict[st
     import keras
     from keras import ops
 
-    from freeconv.machine.environment import has_gpu
+    from freeconv.training.precision import has_gpu
 
     size = QUICK_PRODUCT if quick else GPU_PRODUCT if has_gpu() else CPU_PRODUCT
     left, right = (ops.cast(np.random.default_rng(seed).random((size, size), "float32"), dtype) for seed in (0, 1))
@@ -200,13 +200,8 @@ def step_operations(shape: Sequence[int], classes: int, batch: int) -> float:
     The same for a convolutional and a free network. Each layer needs one product forwards and two backwards; the first
     layer's inputs need no gradient.
     """
-    from freeconv.architectures.sizes import ARCHITECTURES, DENSE_UNITS, architecture
+    from freeconv.networks import network_sizes
 
-    height, width, channels = shape
-    products = []
-    for filters, kernel, stride in ARCHITECTURES[architecture(shape)]:
-        height, width = ((length - kernel) // stride + 1 for length in (height, width))
-        products.append(height * width * kernel * kernel * channels * filters)
-        channels = filters
-    products += [height * width * channels * DENSE_UNITS, DENSE_UNITS * classes]
+    # Each weight of a free network is in one product for each image.
+    products = [size.kernel for size in network_sizes("fcn", shape, classes).values()]
     return 2.0 * batch * (3 * sum(products) - products[0])

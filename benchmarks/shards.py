@@ -1,9 +1,9 @@
 """Making a shard takes as long as augmenting its images: writing HDF5 is not what bounds it.
 
-`freeconv.shard.make_shard` on synthetic datasets of 60,000 images of 28 × 28 × 1 and 20,000 of 32 × 32 × 3, translated,
-into a temporary folder; writing (hash, compression, flush to disk and reading back to verify) and reading the dataset
-are timed inside the call, the rest is augmentation. Reading is `freeconv.shard.read_shard`, verified, too. Sizes and
-compressions take turns.
+`freeconv.commands.shard.make_shard` on synthetic datasets of 60,000 images of 28 × 28 × 1 and 20,000 of 32 × 32 × 3,
+translated, into a temporary folder; writing (hash, compression, flush to disk and reading back to verify) and reading
+the dataset are timed inside the call, the rest is augmentation. Reading is `freeconv.storage.shard_file.read_shard`,
+verified, too. Sizes and compressions take turns.
 
 Target: writing ≤ 1.0 of augmentation with zstd, the default; gzip and none for comparison.
 

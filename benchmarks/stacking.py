@@ -1,8 +1,8 @@
 """Many networks stacked in one program fill a GPU that one small network cannot fill; a processor gains nothing.
 
-Training steps of R stacked networks of Table A.2 through `freeconv.replicas`, free and convolutional, MNIST's size
-(batch 256) and on a GPU CIFAR-10's (batch 128), too: images a second over those of R = 1, and the operations of the
-matrix products as a share of the rate of a large matrix product on the same backend in the same precision. All R of
+Training steps of R stacked networks of Table A.2 through `freeconv.training.stack`, free and convolutional, MNIST's
+size (batch 256) and on a GPU CIFAR-10's (batch 128), too: images a second over those of R = 1, and the operations of
+the matrix products as a share of the rate of a large matrix product on the same backend in the same precision. All R of
 both networks take turns. Peak memory is what the first steps of each stack add to the process (on a GPU, to the
 device's memory). By default R is 1, 5, 11 and 55 on a GPU, 1 and 5 on a processor.
 
@@ -35,9 +35,9 @@ from measuring import (
     write_result,
 )
 
-from freeconv.machine.environment import environment, has_gpu
-from freeconv.architectures.build import build_network
-from freeconv.training.precision import use_precision
+from freeconv.machine.environment import environment
+from freeconv.networks import build_network
+from freeconv.training.precision import has_gpu, use_precision
 from freeconv.training.stack import compile_replicas, initial_state, on_device
 
 PRECISIONS = ("float32", "tf32", "bfloat16")

@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from freeconv.analysis.distance import largest_radius
+from freeconv.analysis.kernels import distances_and_null
+from freeconv.augmentations import metrics
 from freeconv.commands.distance import make_traces
-from freeconv.measures.columns import MEASURE_COLUMNS
-from freeconv.measures.kernels import distance_by_radius, distance_to_shared, permutation_null, signal_to_noise
+from freeconv.measures import MEASURE_COLUMNS, MEASURES
+from freeconv.measures.distance_to_shared import distance_to_shared
+from freeconv.measures.signal_to_noise import signal_to_noise
+from freeconv.networks import NETWORKS, convolutions
 from freeconv.storage.csv_files import write_csv, write_sums
 from freeconv.storage.hdf5 import describe_h5, write_h5
 from freeconv.study import grid as study_grid
@@ -28,13 +31,18 @@ def small_params(**sections) -> Params:
     return check_params({**SMALL, **sections})
 
 
+def depth(run) -> int:
+    """Return the number of (free) convolutions of a run's network."""
+    return run.variant.layers or convolutions(run.variant.kind, (28, 28, 1))
+
+
 def history(run, epochs: int) -> dict[str, np.ndarray]:
-    """Return made-up histories that differ by network, level and fold."""
+    """Return made-up histories of a run's accuracies and losses, which differ by network, level and fold."""
     epoch = np.arange(1, epochs + 1)
     variant = run.variant
     seed = [run.fold, int(100 * run.level), len(run.augmentation), variant.kind == "fcn"]
     rng = np.random.default_rng([*seed, *run.network[3:].encode()])
-    penalty = 0.02 * (variant.kind == "fcn") + 0.1 * variant.vcp**2 + 0.02 * (3 - variant.layers)
+    penalty = 0.02 * (variant.kind == "fcn") + 0.1 * variant.vcp**2 + 0.02 * (3 - depth(run))
     if variant.learning_rate is not None:
         penalty += 0.1 * np.log10(variant.learning_rate / 0.001) ** 2
     tops = {
@@ -47,8 +55,8 @@ def history(run, epochs: int) -> dict[str, np.ndarray]:
         "swap_acc": 0.5 - 0.15 * (variant.kind == "fcn"),
     }
     values = {
-        name: (top - penalty) * (1 - 0.7 * np.exp(-0.7 * epoch)) + rng.normal(0, 0.004, epochs)
-        for name, top in tops.items()
+        name: (tops.get(name, 0.7) - penalty) * (1 - 0.7 * np.exp(-0.7 * epoch)) + rng.normal(0, 0.004, epochs)
+        for name in metrics(run.evaluate)
     }
     losses = {name: np.exp(-0.3 * epoch) for name in ("train_loss", "val_loss")}
     return {f"history/{name}": value.astype("float32") for name, value in {**values, **losses}.items()}
@@ -56,10 +64,15 @@ def history(run, epochs: int) -> dict[str, np.ndarray]:
 
 def grids(run, grid=GRID) -> dict[str, tuple[int, int]]:
     """Return layer to grid of positions: that given for the first free layer, about half as wide for each next one."""
-    if run.variant.kind == "cnn":
-        return {f"conv_{number}": (1, 1) for number in range(1, run.variant.layers + 1)}
-    halved = [tuple(-(-length // 2**depth) for length in grid) for depth in range(run.variant.layers)]
-    return {f"free_{depth + 1}": rows_columns for depth, rows_columns in enumerate(halved)}
+    numbers = range(1, depth(run) + 1)
+    if not is_free(run):
+        return {f"conv_{number}": (1, 1) for number in numbers}
+    return {f"free_{number}": tuple(-(-length // 2 ** (number - 1)) for length in grid) for number in numbers}
+
+
+def is_free(run) -> bool:
+    """Return whether a run's network has free layers."""
+    return NETWORKS[run.variant.kind].is_free()
 
 
 def kernels(run, epochs: int, grid=GRID, weights: int = 9, filters: int = 4, layer: int = 1) -> np.ndarray:
@@ -125,40 +138,38 @@ def write_runs(params: Params, epochs=None, grid=GRID) -> None:
 
 def write_traces(params: Params) -> None:
     """Write all kernel-distance traces of a study from its runs."""
-    for dataset in params.data.datasets:
-        for augmentation, levels in study_grid.trained_levels(params).items():
-            for level in levels if "fcn" in params.train.networks else []:
-                config = study_grid.distance_config(params, dataset, "fcn", augmentation, level)
-                cell = (dataset, "fcn", augmentation, level)
-                paths = [study_paths.run_file(*cell, fold) for fold in config.train.fold_indices]
-                make_traces(config, paths, study_paths.distance_file(*cell))
+    cells = [
+        (dataset, network, augmentation, level)
+        for dataset in params.data.datasets
+        for network in study_grid.free_networks(params)
+        for augmentation, levels in study_grid.trained_levels(params).items()
+        for level in levels
+    ]
+    for cell in cells:
+        config = study_grid.distance_config(params, *cell)
+        paths = [study_paths.run_file(*cell, fold) for fold in config.train.fold_indices]
+        make_traces(config, paths, study_paths.distance_file(*cell))
 
 
 def measured(config, run, grid=GRID) -> pd.DataFrame:
     """Return what would be measured of one run: of made-up kernels, and made-up accuracies.
 
-    Accuracy falls with shift and angle, later for networks that were trained with them.
+    Accuracy falls with shift and angle, later for networks that were trained with them. Of measures that are not built
+    in there is one number.
     """
     rows = []
-    for number, (layer, of_layer) in enumerate(grids(run, grid).items() if run.network == "fcn" else (), 1):
+    for number, (layer, of_layer) in enumerate(grids(run, grid).items() if is_free(run) else (), 1):
         trained = kernels(run, run.epochs, of_layer, layer=number)[-1]
-        radii = range(1, largest_radius(of_layer) + 1)
         for measure in ("euclidean", "cosine"):
             rng = np.random.default_rng(run.fold)
-            null = permutation_null(trained, of_layer, radii, rng, config.permutations, measure)
-            observed = distance_by_radius(trained, of_layer, measure)
-            columns = {"observed": observed, **{f"permuted_{name}": null[name] for name in ("mean", "low", "high")}}
-            rows += [
-                (f"{measure}_distance", layer, radius, statistic, values[radius - 1])
-                for radius in radii
-                for statistic, values in columns.items()
-            ]
+            null = distances_and_null(trained, of_layer, rng, config.permutations, measure)
+            rows += [(f"{measure}_distance", layer, *row) for row in null]
         rows += [
             ("signal_to_noise", layer, None, statistic, value)
             for statistic, value in signal_to_noise(trained)._asdict().items()
         ]
         rows.append(("distance_to_shared", layer, None, "observed", distance_to_shared(trained)))
-    if run.network == "fcn":
+    if is_free(run):
         emerged = min(1, 0.3 + run.level)
         layers = {"none": 0, **{layer: 0.1 * number for number, layer in enumerate(grids(run), 1)}, "all": 0.5}
         rows += [
@@ -176,6 +187,13 @@ def measured(config, run, grid=GRID) -> pd.DataFrame:
             (measure, "", setting, "observed", 0.1 + 0.86 / (1 + (setting / width) ** 4) - 0.01 * run.fold)
             for setting in settings
         ]
+    built_in = {"euclidean_distance", "cosine_distance", "signal_to_noise", "distance_to_shared", "shared_acc", *reach}
+    rows = [row for row in rows if row[0] in config.measures]
+    rows += [
+        (name, "", None, "observed", 0.5 - 0.01 * run.fold)
+        for name in config.measures
+        if name not in built_in and (is_free(run) or MEASURES[name].needs == "network")
+    ]
     frame = pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=run.fold)
     return frame.assign(**config.train.labels())[list(MEASURE_COLUMNS)]
 

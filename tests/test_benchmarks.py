@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freeconv.architectures.build import build_network
-from freeconv.architectures.sizes import ARCHITECTURES
+from freeconv.networks import build_network, convolutions
 from freeconv.study import grid
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -82,7 +81,7 @@ def test_operations_are_those_of_the_weights(benchmark, shape):
     """A weight of a free network is used once per image and product."""
     model = build_network("fcn", shape, 10, 0)
     kernels = [np.prod(weight.shape) for weight in model.trainable_variables if weight.name == "kernel"]
-    assert len(kernels) == len(ARCHITECTURES["mnist"]) + 2
+    assert len(kernels) == convolutions("fcn", shape) + 2
     assert benchmark("measuring").step_operations(shape, 10, 7) == 2 * 7 * (3 * sum(kernels) - kernels[0])
 
 

@@ -67,7 +67,7 @@ def test_docs_are_written(tmp_path):
 
 
 def test_planning_and_help_do_not_import_what_is_slow():
-    code = "import sys, freeconv.cli, freeconv.runs, freeconv.fetch; print(*sys.modules)"
+    code = "import sys, freeconv.cli, freeconv.study.grid, freeconv.commands.fetch; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"keras", "tensorflow", "jax", "pandas", "matplotlib", "cv2", "snakemake", "dvc"} & set(loaded)
 
@@ -76,7 +76,7 @@ def test_training_needs_neither_snakemake_nor_dvc_nor_tensorflow():
     code = (
         "import sys\n"
         "for name in ('snakemake', 'dvc', 'tensorflow', 'hdf5plugin'): sys.modules[name] = None\n"
-        "import freeconv.train, freeconv.runs, freeconv.cli"
+        "import freeconv.commands.train, freeconv.study.grid, freeconv.cli"
     )
     subprocess.run([sys.executable, "-c", code], env={"KERAS_BACKEND": "jax", "PATH": ""}, check=True)
 

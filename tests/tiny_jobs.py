@@ -1,10 +1,14 @@
 """A small dataset, easy to learn, its shards, and jobs that train on them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from freeconv.architectures.layers import Layer
 from freeconv.commands.shard import make_shard
+from freeconv.networks import NETWORKS, Network
 from freeconv.storage.hdf5 import write_h5
 from freeconv.study import paths
 from freeconv.study.jobs import TrainConfig
@@ -36,6 +40,16 @@ def config(**other) -> TrainConfig:
         "fold_indices": [0, 2],
     }
     return TrainConfig.model_validate({**values, **other})
+
+
+@contextmanager
+def registered(name: str, *layers: Layer, **other) -> Iterator[None]:
+    """Have a network of these layers among those that can be trained."""
+    NETWORKS.add(Network(name=name, layers=lambda _: list(layers), title=name, **other))
+    try:
+        yield
+    finally:
+        NETWORKS.remove(name)
 
 
 def write_tiny(folder: Path) -> None:

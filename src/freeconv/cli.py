@@ -1,6 +1,6 @@
 """The command line: one command per kind of job, called as the Snakemake rule of the same name does.
 
-Commands read and write the files of the project's layout (`freeconv.layout`) below the current folder. A job's
+Commands read and write the files of the project's layout (`freeconv.study.paths`) below the current folder. A job's
 configuration is one JSON object, on the command line or in a file.
 """
 
@@ -9,7 +9,7 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,8 +17,10 @@ from freeconv.errors import FreeconvError
 from freeconv.machine.keras_import import import_keras
 from freeconv.machine.watchdog import end_with_owner
 from freeconv.study import paths
-from freeconv.study.jobs import CellConfig, DistanceConfig, MeasureConfig, RunConfig, ShardConfig, TrainConfig
 from freeconv.vocabulary import Compression, Stack
+
+if TYPE_CHECKING:  # `--help` need not wait for what reads configurations
+    from freeconv.study.jobs import CellConfig, RunConfig, ShardConfig
 
 app = typer.Typer(
     add_completion=False,
@@ -46,7 +48,7 @@ def fetch(
     dataset: Annotated[str, typer.Argument(help="mnist-5k, mnist, cifar10, or a name for --source.")],
     seed: Annotated[int, typer.Option(help="Seed of the order of datasets that come sorted by class.")] = 0,
     mirror: Annotated[str | None, typer.Option(help="Folder or URL in place of the download site.")] = None,
-    source: Annotated[str | None, typer.Option(help="Folder or zip file of images of any other dataset.")] = None,
+    source: Annotated[str | None, typer.Option(help="Folder or archive of images of any other dataset.")] = None,
     limit: Annotated[int | None, typer.Option(help="Largest number of images: a random subset.", min=1)] = None,
 ) -> None:
     """Make data/<dataset>.h5."""
@@ -62,6 +64,7 @@ def shard(
 ) -> None:
     """Make one shard: an augmented pass over a whole dataset."""
     from freeconv.commands.shard import make_shard
+    from freeconv.study.jobs import ShardConfig
 
     job = ShardConfig.parse(config)
     make_shard(job, paths.data_file(job.dataset), _shard_path(job), compression)
@@ -82,6 +85,7 @@ def train(
     """
     from freeconv.commands.progress import training_progress
     from freeconv.machine.gpus import leased_gpu, release_unused
+    from freeconv.study.jobs import TrainConfig
 
     job = TrainConfig.parse(config)
     with leased_gpu() as lease:
@@ -108,6 +112,7 @@ def train(
 def distance(config: ConfigText) -> None:
     """Compute the kernel-distance traces of one network, augmentation and level."""
     from freeconv.commands.distance import make_traces
+    from freeconv.study.jobs import DistanceConfig
 
     job = DistanceConfig.parse(config)
     make_traces(job, [_run_path(run) for run in job.train.runs()], paths.distance_file(*_cell(job.train)))
@@ -120,6 +125,7 @@ def measure(
 ) -> None:
     """Measure the trained networks of one network, augmentation and level: kernels, shared weights, shifts, angles."""
     from freeconv.machine.gpus import leased_gpu, release_unused
+    from freeconv.study.jobs import MeasureConfig
 
     job = MeasureConfig.parse(config)
     with leased_gpu() as lease:
@@ -299,16 +305,16 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _cell(config: CellConfig | RunConfig) -> tuple[str, str, str, float]:
+def _cell(config: "CellConfig | RunConfig") -> tuple[str, str, str, float]:
     """Return what tells the files of a cell from others."""
     return config.dataset, config.network, config.augmentation, config.level
 
 
-def _run_path(config: RunConfig) -> str:
+def _run_path(config: "RunConfig") -> str:
     """Return the file of a run's results."""
     return paths.run_file(*_cell(config), config.fold)
 
 
-def _shard_path(config: ShardConfig) -> str:
+def _shard_path(config: "ShardConfig") -> str:
     """Return the file of a shard."""
     return paths.shard_file(config.dataset, config.augmentation, config.level, config.copy_index)

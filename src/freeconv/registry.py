@@ -24,10 +24,12 @@ class Member(Protocol):
     """What every member has: a name of its own, and its place in lists."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of its own."""
 
     @property
-    def order(self) -> int: ...
+    def order(self) -> int:
+        """Place in lists."""
 
 
 M = TypeVar("M", bound=Member)
@@ -45,6 +47,7 @@ class Registry(Generic[M]):
         self.kind = kind
         self.package = package
         self._members: dict[str, M] = {}
+        self._files: dict[str, Path] = {}
         self._complete = False
 
     def add(self, member: M) -> None:
@@ -58,6 +61,12 @@ class Registry(Generic[M]):
                 f"{self.kind} {member.name}: expected a name of its own, received one that is taken; choose another"
             )
         self._members[member.name] = member
+        self._files[member.name] = Path(sys._getframe(1).f_globals["__file__"])
+
+    def file(self, name: str) -> Path:
+        """Return the file that adds a member."""
+        self[name]  # is there one?
+        return self._files[name]
 
     def remove(self, name: str) -> None:
         """Remove a member, as tests do that add one."""
@@ -116,8 +125,8 @@ def load_modules(paths: Iterable[str]) -> None:
         if not Path(path).is_file():
             raise FreeconvError(f"modules: expected a Python file, received {path!r}, which does not exist; correct it")
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise FreeconvError(f"modules: expected a Python file, received {path!r}; let its name end with .py")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:
@@ -129,7 +138,7 @@ def load_modules(paths: Iterable[str]) -> None:
             del sys.modules[name]
             raise FreeconvError(
                 f"modules: expected a module that can be imported, received {path}, which raises "
-                f"{type(error).__name__}: {' '.join(str(error).split())}; mend it"
+                f"{type(error).__name__}: {' '.join(str(error).split())}; repair it"
             ) from error
     if named:
         os.environ[MODULES] = os.pathsep.join(named)

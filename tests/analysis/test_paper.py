@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from freeconv.analysis import paper
 from freeconv.analysis.intervals import interval
-from freeconv.analysis.paper import CELL, COLUMNS, compare, paper_medians
+from freeconv.analysis.paper import CELL, COLUMNS, paper_medians
 from freeconv.datasets import paper_dataset
-from freeconv.study.protocol import protocol
 from freeconv.report.exports import as_csv, as_latex, as_markdown
-from freeconv.study.params import Params, check_params, load_params
-from freeconv.vocabulary import METRICS
+from freeconv.study import grid
+from freeconv.study.params import Params, check_params
+from freeconv.study.protocol import protocol
 
+METRICS = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
 LEVELS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]
 
 
@@ -54,6 +56,14 @@ def params_of(
             **sections,
         }
     )
+
+
+def compare(params, medians, values, images=None) -> pd.DataFrame:
+    """Return ours beside the paper's; `images` is dataset to number of images."""
+    protocols = {
+        dataset: "; ".join(protocol(params, dataset, (images or {}).get(dataset))) for dataset in params.data.datasets
+    }
+    return paper.compare(grid.cells(params), METRICS, medians, values, protocols)
 
 
 def pick(frame, **values):
@@ -222,86 +232,10 @@ def test_a_run_that_was_asked_for_and_is_not_there_is_missing():
     assert row["runs"].tolist() == [0]
 
 
-def test_the_papers_protocol_differs_in_nothing():
-    params = check_params(
-        {
-            "data": {"datasets": ["mnist", "cifar10"]},
-            "aug": {"copies": 500},
-            "train": {
-                "epochs": 250,
-                "overrides": {"cifar10": {"epochs": 500, "patience": 100, "batch": 128, "learning_rate": 0.0001}},
-            },
-        }
-    )
-    assert protocol(params, "mnist") == protocol(params, "cifar10") == []
-
-
-def test_the_preset_of_the_paper_differs_in_its_stored_passes_only():
-    params = load_params("params/paper.yaml")
-    for dataset in ("mnist", "cifar10"):
-        assert protocol(params, dataset) == [
-            f"{params.aug.copies} augmented passes in turn instead of a new one each epoch"
-        ]
-
-
-def test_a_smaller_protocol_in_words():
-    params = check_params(
-        {
-            "data": {"datasets": ["mnist-5k"]},
-            "aug": {"forms": {"rotate": "keras-2018"}},
-            "train": {
-                "epochs": 6,
-                "patience": 3,
-                "held_out": [1, 0],
-                "batch": 128,
-                "learning_rate": 0.002,
-                "precision": "bfloat16",
-                "initializer": "glorot-position",
-            },
-            "evaluate": {"translate": 0.1, "rotate": 45, "noise": 0.15, "edge_noise": 0.15},
-            "report": {"aggregate": "final"},
-        }
-    )
-    assert protocol(params, "mnist-5k") == [
-        "5,000 images instead of 70,000",
-        "6 epochs instead of 250",
-        "patience 3 instead of 50",
-        "folds 0 and 1 of 5",
-        "batch 128 instead of 256",
-        "learning rate 0.002 instead of 0.001",
-        "4 augmented passes in turn instead of a new one each epoch",
-        "initializer glorot-position instead of glorot-authors",
-        "precision bfloat16 instead of float32",
-        "evaluate.translate 0.1 instead of 0.25",
-        "aug.forms.rotate keras-2018 instead of center",
-        "medians over the final epoch of each fold instead of all epochs",
-    ]
-
-
-def test_folds_in_words():
-    for train, expected in [
-        ({"folds": 3}, ["3 folds instead of 5"]),
-        ({"folds": 5, "held_out": [4]}, ["fold 4 of 5"]),
-        ({"folds": 4, "held_out": [0, 1, 3]}, ["4 folds instead of 5", "folds 0, 1 and 3 of 4"]),
-    ]:
-        params = params_of(aug={"copies": 500}, train={"epochs": 250, **train})
-        assert protocol(params, "mnist") == expected
-
-
-def test_images_of_a_folder():
-    params = params_of(dataset="cifar10-jpeg")
-    assert protocol(params, "cifar10-jpeg")[0] == "JPEG-coded images"
-    assert protocol(params, "cifar10-jpeg", images=60_000)[0] == "JPEG-coded images"
-    assert protocol(params, "cifar10-jpeg", images=1_000)[0] == "1,000 images instead of 60,000"
+def test_how_the_runs_of_a_folder_differ():
     medians, values = study(dataset="cifar10-jpeg")
-    frame = compare(params, medians, values, images={"cifar10-jpeg": 1_000})
+    frame = compare(params_of(dataset="cifar10-jpeg"), medians, values, images={"cifar10-jpeg": 1_000})
     assert frame["protocol"].str.startswith("1,000 images instead of 60,000; JPEG-coded images; ").all()
-
-
-def test_limited_images():
-    params = params_of(data={"datasets": ["mnist", "mnist-5k"], "limit": 6_000})
-    assert protocol(params, "mnist")[0] == "6,000 images instead of 70,000"
-    assert protocol(params, "mnist-5k")[0] == "5,000 images instead of 70,000"
 
 
 def table_by_hand():

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from freeconv.architectures.build import get_weights, set_weights
+from freeconv.architectures.table_a2 import architecture
 from freeconv.errors import FreeconvError
-from freeconv.architectures.build import build_network
-from freeconv.architectures.sizes import architecture
+from freeconv.networks import build_network
 
 
 def shapes(model):
@@ -97,3 +98,16 @@ def test_images_too_small_are_refused():
     with pytest.raises(FreeconvError, match="at least 15 × 15 pixels"):
         build_network("cnn", (14, 20, 1), 10, 0)
     build_network("cnn", (15, 15, 1), 10, 0)
+
+
+def test_a_network_gets_other_weights_and_its_missing_connections_stay_missing():
+    one, other = (build_network("fcn", (16, 16, 1), 3, seed, vcp=0.5) for seed in (0, 1))
+    weights = get_weights(one)
+    assert {name.partition("/")[0] for name in weights} == {"free_1", "free_2", "free_3", "dense", "logits"}
+    assert not [name for name in weights if "mask" in name]
+    _, _, missing = other.get_layer("free_2").get_weights()
+    set_weights(other, weights)
+    kernel, _, mask = other.get_layer("free_2").get_weights()
+    np.testing.assert_array_equal(mask, missing)
+    np.testing.assert_array_equal(kernel, weights["free_2/kernel"] * mask)
+    np.testing.assert_array_equal(get_weights(other)["dense/kernel"], weights["dense/kernel"])

@@ -17,7 +17,7 @@ NUMBERS = st.floats(1e-9, 0.99).map(lambda value: float(level_text(value)))
     rate=st.none() | NUMBERS,
 )
 def test_names_say_all_that_variants_are(kind, vcp, layers, rate):
-    variant = Variant(kind, vcp, layers if rate is not None else 3, rate)
+    variant = Variant(kind, vcp, layers if rate is not None else None, rate)
     name = variant_name(variant)
     assert parse_variant(name) == variant
     assert re.fullmatch(NAME, name)

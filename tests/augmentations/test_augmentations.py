@@ -4,18 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from freeconv.images import (
-    AUGMENT,
-    edge_noise,
-    noise,
-    none,
-    rotate,
-    shift,
-    swap_quadrants,
-    translate,
-    turn,
-)
-from freeconv.vocabulary import AUGMENTATIONS
+from freeconv.augmentations import AUGMENTATIONS, evaluations, metric, metrics, studied
+from freeconv.augmentations.edge_noise import edge_noise
+from freeconv.augmentations.none import none
+from freeconv.augmentations.rotate import rotate
+from freeconv.augmentations.translate import translate
+from freeconv.errors import FreeconvError
+from freeconv.images import add_noise as noise
+from freeconv.images import shift, swap_quadrants, turn
 
 
 def keras_rotate(images, level, rng):
@@ -303,7 +299,55 @@ def test_swap_twice_is_the_image(shape, seed):
 
 
 def test_every_augmentation_has_a_function():
-    assert set(AUGMENT) == {"none", *AUGMENTATIONS}
+    functions = {member.name: member.apply for member in AUGMENTATIONS.members()}
+    assert functions == {
+        "none": none,
+        "translate": translate,
+        "rotate": rotate,
+        "noise": noise,
+        "edge_noise": edge_noise,
+    }
+
+
+def test_augmentations_come_in_the_papers_order():
+    assert list(AUGMENTATIONS) == ["none", "translate", "rotate", "noise", "edge_noise"]
+    assert studied() == ["translate", "rotate", "noise", "edge_noise"]
+    assert [member.name for member in evaluations()] == studied()
+
+
+def test_the_accuracies_of_a_run_are_those_of_what_it_is_evaluated_on():
+    assert metric("edge_noise") == "edge_noise_acc"
+    assert metrics([]) == ("train_acc", "val_acc", "swap_acc")
+    every = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
+    assert metrics(reversed(studied())) == every
+    assert metrics([*studied(), *studied()]) == every  # each once
+    with pytest.raises(FreeconvError, match=r"^augmentation: expected one of none, translate, .* received 'blur'"):
+        metrics(["blur"])
+
+
+@pytest.mark.parametrize("member", AUGMENTATIONS.members(), ids=lambda member: member.name)
+def test_the_first_form_is_the_functions_default(member):
+    images = batch((3, 12, 12, 1))
+    plain = member.apply(images, 0.3, np.random.default_rng(0))
+    for form in member.forms[:1]:
+        np.testing.assert_array_equal(member.apply(images, 0.3, np.random.default_rng(0), form=form), plain)
+
+
+@pytest.mark.parametrize("member", AUGMENTATIONS.members(), ids=lambda member: member.name)
+def test_only_unclipped_augmentations_leave_the_range_of_images(member):
+    changed = member.apply(batch((20, 12, 12, 1)), 0.5, np.random.default_rng(0))
+    assert (changed.min() < 0 and changed.max() > 1) == member.unclipped
+
+
+@pytest.mark.parametrize("name", ["translate", "rotate"])
+def test_what_drawings_show_is_a_move_of_exactly_the_level(name):
+    images, rng = batch((2, 9, 12, 1)), np.random.default_rng(0)
+    exactly = AUGMENTATIONS[name].exactly
+    expected = {
+        "translate": shift(images, np.full((2, 2), [0, -3.0])),
+        "rotate": turn(images, np.full(2, -90.0)),
+    }
+    np.testing.assert_array_equal(exactly(images, 0.25, rng), expected[name])
 
 
 @pytest.mark.parametrize("augment", [none, *RANDOM, lambda images, level, rng: swap_quadrants(images)])

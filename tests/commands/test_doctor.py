@@ -14,13 +14,16 @@ from rich.console import Console
 
 from freeconv.commands import doctor
 from freeconv.commands.doctor import Finding, examine, examine_environment, examine_files, show, stored_files
+from freeconv.commands.fetch import fetch
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
+from freeconv.machine import gpus
 from freeconv.machine.gpus import leased_gpu
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.storage.hdf5 import write_h5
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
+from tests.data.pictures import encoded, picture, two_classes, write_files
 from tests.made_study import SMALL, small_params, write_study
 
 SECTIONS = {"aug": {"translate": [0, 0.2], "copies": 1}, "train": {"folds": 2, "epochs": 2}}
@@ -60,17 +63,17 @@ def study(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("FREECONV_LEASES", str(tmp_path / "leases"))
     for name in ("FREECONV_GPUS", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("freeconv.lease.nvidia_smi", lambda: [])
+    monkeypatch.setattr(gpus, "nvidia_smi", lambda: [])
     return tmp_path / "study"
 
 
 def test_nothing_is_wrong_with_a_whole_study(study):
-    told = []
-    assert examine_files(PARAMS, step=lambda *about: told.append(about)) == WHOLE
-    paths = [path for path, _, _ in told]
+    seen = []
+    assert examine_files(PARAMS, step=lambda *about: seen.append(about)) == WHOLE
+    paths = [path for path, _, _ in seen]
     assert sorted(paths) == sorted(grid.all_files(PARAMS))
-    assert [done for _, done, _ in told] == list(range(len(paths)))
-    assert {total for _, _, total in told} == {len(paths)}
+    assert [done for _, done, _ in seen] == list(range(len(paths)))
+    assert {total for _, _, total in seen} == {len(paths)}
     assert examine_files(PARAMS, quick=True)[0].what.endswith("are there")
 
 
@@ -114,7 +117,7 @@ def test_damaged_hashes_of_tables_are_found(study):
     sums.write_text("")
     (finding,) = examine_files(PARAMS)
     assert finding.where == "reports"
-    assert "10 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
+    assert "11 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
     sums.unlink()
     (finding,) = examine_files(PARAMS)
     assert finding.what == f"1 of {len(grid.report_files(PARAMS))} files are missing, as {sums}"
@@ -200,7 +203,7 @@ def about(findings, where):
     return [finding for finding in findings if finding.where == where]
 
 
-def test_the_environment_is_told(study, monkeypatch):
+def test_the_environment_is_reported(study, monkeypatch):
     Path("requirements.lock").write_text(
         f"pytest=={pytest.__version__} \\\n    --hash=sha256:0\nh5py==0.1 ; python_version > '3'\n"
         "nothing-such==1\nnumpy==0.1 ; sys_platform == 'none'\n"
@@ -217,7 +220,7 @@ def test_the_environment_is_told(study, monkeypatch):
     assert "make space" in about(examine_environment(small_params(), quick=True), "disk")[0].advice
 
 
-def test_locks_and_leases_are_told(study, monkeypatch):
+def test_locks_and_leases_are_reported(study, monkeypatch):
     Path(".snakemake/locks").mkdir(parents=True)
     Path(".snakemake/locks/0.input.lock").touch()
     monkeypatch.setenv("FREECONV_GPUS", "7,8")
@@ -236,7 +239,7 @@ def test_locks_and_leases_are_told(study, monkeypatch):
     assert not about(findings, ".snakemake/locks")
 
 
-def test_dvc_and_permissions_are_told(study, monkeypatch):
+def test_dvc_and_permissions_are_reported(study, monkeypatch):
     Path(".dvc/cache").mkdir(parents=True)
     Path(".dvc/config").write_text("[core]\n    remote = box\n['remote \"box\"']\n    url = /%x\n")
     assert about(examine_environment(PARAMS, quick=True), "DVC") == [Finding("DVC", "1 remotes")]
@@ -301,7 +304,7 @@ def test_the_command_says_by_its_exit_code_whether_anything_needs_doing(study):
 
 def test_a_quick_check_does_not_import_what_is_slow(study):
     code = (
-        "import sys; from freeconv.doctor import examine; from freeconv.params import load_params; "
+        "import sys; from freeconv.commands.doctor import examine; from freeconv.study.params import load_params; "
         "examine(load_params('params.yaml'), True); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -311,3 +314,19 @@ def test_a_quick_check_does_not_import_what_is_slow(study):
 def test_one_call_examines_everything(study):
     findings = examine(PARAMS, quick=True)
     assert findings == [*examine_files(PARAMS, True), *examine_environment(PARAMS, True)]
+
+
+def test_what_became_of_ones_own_images_is_named(project):
+    files = two_classes(*(encoded(picture(n, 28, 28)) for n in range(6)))
+    write_files(project / "own", {**files, "a/._0.png": b"", "notes.txt": b"", "b/9.png": files["a/0.png"]})
+    fetch("own", study_paths.data_file("own"), 0, source=project / "own")
+    params = small_params(**SECTIONS, data={"datasets": ["own"], "folders": {"own": "own"}})
+    expected = [
+        "data/own.h5: passed over: files of other kinds, .txt: 1 (notes.txt)",
+        "data/own.h5: passed over: hidden files and folders: 1 (a/._0.png)",
+        "data/own.h5: warning: equal images in different classes: 1 (a/0.png = b/9.png)",
+    ]
+    assert [finding.text() for finding in examine_files(params) if finding.where == "data/own.h5"] == expected
+    assert [finding for finding in examine_files(params) if finding.where == "data/own.h5" and finding.advice] == []
+    Path(study_paths.data_file("own")).unlink()
+    assert [finding for finding in examine_files(params) if finding.where == "data/own.h5"] == []

@@ -5,20 +5,25 @@ import h5py
 import numpy as np
 import pytest
 
-from freeconv.images import AUGMENT
-from freeconv.commands import shard
+from freeconv.augmentations import AUGMENTATIONS
 from freeconv.commands.shard import make_shard
+from freeconv.data import passes
 from freeconv.errors import FreeconvError
 from freeconv.seeds import random_stream
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.storage.shard_file import read_shard
-from freeconv.study.jobs import Forms, ShardConfig
+from freeconv.study.jobs import ShardConfig
 
 COUNT = 23
 
 
 def config(augmentation="translate", level=0.3, **other) -> ShardConfig:
-    values = {"dataset": "tiny", "copy_index": 0, "seed": 0, "form": Forms().of(augmentation)} | other
+    values = {
+        "dataset": "tiny",
+        "copy_index": 0,
+        "seed": 0,
+        "form": next(iter(AUGMENTATIONS[augmentation].forms), None),
+    } | other
     return ShardConfig(augmentation=augmentation, level=level, **values)
 
 
@@ -43,14 +48,14 @@ def path(tmp_path):
     return tmp_path / "shards" / "copy-0.h5"
 
 
-@pytest.mark.parametrize("augmentation", list(AUGMENT))
+@pytest.mark.parametrize("augmentation", list(AUGMENTATIONS))
 def test_a_shard_is_the_augmented_dataset(data, path, augmentation):
     wanted = config(augmentation)
     make_shard(wanted, data, path)
     images, labels = read_shard(path, wanted, sha256(data))
     original, attributes = read_h5(data)
     scaled = original["images"].astype(np.float32) / 255
-    expected = AUGMENT[augmentation](scaled, 0.3, random_stream(0, "shard", "tiny", augmentation, 0.3, 0))
+    expected = AUGMENTATIONS[augmentation].apply(scaled, 0.3, random_stream(0, "shard", "tiny", augmentation, 0.3, 0))
     if augmentation in ("noise", "edge_noise"):
         assert images.dtype == np.float16
         np.testing.assert_allclose(images, expected, atol=1e-3)
@@ -89,7 +94,7 @@ def test_the_piece_size_does_not_matter(data, path, monkeypatch, augmentation):
     wanted = config(augmentation)
     make_shard(wanted, data, path)
     whole = read_shard(path, wanted, sha256(data))[0]
-    monkeypatch.setattr(shard, "PIECE_IMAGES", 5)
+    monkeypatch.setattr(passes, "PIECE_IMAGES", 5)
     make_shard(wanted, data, path)
     np.testing.assert_array_equal(read_shard(path, wanted, sha256(data))[0], whole)
 

@@ -10,13 +10,17 @@ from scipy import stats
 
 from freeconv.analysis.intervals import mean_and_interval
 from freeconv.analysis.medians import distance, last_distance, median
+from freeconv.commands.fetch import fetch
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
 from freeconv.storage.csv_files import read_csv
 from freeconv.storage.hdf5 import read_h5
 from freeconv.study import grid, paths
-from freeconv.vocabulary import METRICS, trained_as
-from tests.made_study import history, medians_of, small_params, write_run, write_runs, write_traces
+from freeconv.vocabulary import trained_as
+from tests.data.pictures import encoded, picture, two_classes, write_files
+from tests.made_study import history, medians_of, small_params, write_data, write_run, write_runs, write_traces
+
+METRICS = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
 
 
 def read(name, folder=Path("reports")):
@@ -327,6 +331,16 @@ def test_exports_are_in_the_papers_arrangement(made):
     assert f"{median:.4f} ±" in text
 
 
+def test_how_a_study_of_a_folder_differs_is_said_of_the_images_that_it_has(project):
+    params = small_params(data={"datasets": ["cifar10-jpeg"], "folders": {"cifar10-jpeg": "."}})
+    write_runs(params)  # on 5,000 images
+    make_tables(params)
+    protocols = read("tables/compared")["protocol"]
+    assert protocols.str.startswith(
+        "5,000 images instead of 60,000; JPEG-coded images; 4 epochs instead of 500; "
+    ).all()
+
+
 def test_kernels_are_not_read(project):
     params = small_params()
     write_runs(params)
@@ -363,3 +377,33 @@ def test_tables_are_the_same_each_time(made, tmp_path, monkeypatch):
     make_tables(params, str(tmp_path))
     for name in paths.table_files(""):
         assert (tmp_path / name.lstrip("/")).read_bytes() == (folder / f"reports{name}").read_bytes()
+
+
+def test_datasets_are_described(project):
+    params = small_params()
+    write_runs(params)
+    make_tables(params)
+    assert read("tables/dataset").empty  # results without the images
+    write_data("mnist-5k")
+    make_tables(params)
+    expected = [("mnist-5k", "class", str(label), number) for label, number in enumerate((1, 0, 0, 1, 0, 2))]
+    assert [tuple(row)[:4] for row in read("tables/dataset").astype({"name": str}).itertuples(index=False)] == expected
+    Path(paths.data_file("mnist-5k")).write_bytes(b"no HDF5 file")
+    assert paths.data_file("mnist-5k") in [problem.path for problem in make_tables(params)]
+
+
+def test_what_became_of_ones_own_images_is_in_a_table(project):
+    files = two_classes(*(encoded(picture(n, 28, 28)) for n in range(6)))
+    write_files(project / "own", {**files, "a/._0.png": b"", "notes.txt": b"", "b/9.png": files["a/0.png"]})
+    fetch("own", paths.data_file("own"), 0, source=project / "own")
+    params = small_params(data={"datasets": ["own"], "folders": {"own": "own"}})
+    write_runs(params)
+    make_tables(params)
+    frame = pd.read_csv("reports/tables/dataset.csv", keep_default_na=False)
+    assert [tuple(row) for row in frame.itertuples(index=False)] == [
+        ("own", "class", "a", 3, ""),
+        ("own", "class", "b", 4, ""),
+        ("own", "passed over", "files of other kinds, .txt", 1, "notes.txt"),
+        ("own", "passed over", "hidden files and folders", 1, "a/._0.png"),
+        ("own", "warning", "equal images in different classes", 1, "a/0.png = b/9.png"),
+    ]

@@ -4,22 +4,26 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
+from freeconv.architectures.build import set_weights
+from freeconv.architectures.layers import BatchNormalization, Convolution, Dense, Dropout, Free
+from freeconv.augmentations import metrics
 from freeconv.commands import train
 from freeconv.commands.shard import make_shard
 from freeconv.commands.train import stacks
+from freeconv.data.batches import epoch_batches
+from freeconv.data.folds import fold_index
 from freeconv.errors import FreeconvError
-from freeconv.architectures.build import restore_network
+from freeconv.networks import build_network, equal_layers
 from freeconv.storage.dataset_file import read_dataset
 from freeconv.storage.hdf5 import read_h5
 from freeconv.study import paths as study_paths
-from freeconv.data.batches import epoch_batches
-from freeconv.data.folds import fold_index
-from freeconv.training.loop import train_stack
+from freeconv.training.loop import train_runs
+from freeconv.training.side_by_side import SideBySide
 from freeconv.training.stack import Replicas
 from freeconv.training.state import Checkpoint, Result
-from freeconv.vocabulary import METRICS
-from tests.tiny_jobs import COUNT, checkpoint_path, config, data_path, run_path, shard_path, write_tiny
+from tests.tiny_jobs import COUNT, checkpoint_path, config, data_path, registered, run_path, shard_path, write_tiny
 
+METRICS = metrics(config().evaluate)
 LAYERS = ("free_1", "free_2", "free_3", "dense", "logits")
 
 
@@ -37,6 +41,11 @@ def trained(folder, target, stack="off", **other):
     paths = shard_path(folder), run_path(target), checkpoint_path(target)
     train.train(job, data_path(folder), *paths, lambda *_: None, stack)
     return {(run.level, run.fold): read_h5(run_path(target)(run)) for run in job.runs()}
+
+
+def below_network(arrays):
+    """Return the trained network's weights, by name."""
+    return {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +85,16 @@ def test_a_run_stores_what_it_learned_and_what_made_it(results, folder):
 def test_the_trained_network_is_stored_and_can_be_used_again(results, folder):
     run = list(config().runs())[-1]
     arrays, _ = results[0.4, 2]
-    weights = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
+    weights = below_network(arrays)
     np.testing.assert_array_equal(weights["free_1/kernel"], arrays["kernels/free_1"][-1])
     dataset = read_dataset(data_path(folder))
-    model = restore_network(run, dataset.images.shape[1:], dataset.classes, weights)
+    model = build_network(run.variant.kind, dataset.images.shape[1:], dataset.classes, seed=0)
+    set_weights(model, weights)
     _, held_out = fold_index(COUNT, run.folds, run.fold)
     answers = model.predict(dataset.images[held_out].astype("float32") / 255, verbose=0).argmax(axis=1)
     assert (answers == dataset.labels[held_out]).mean() == pytest.approx(arrays["history/val_acc"][-1], abs=1e-6)
     with pytest.raises(ValueError, match="Received: "):
-        restore_network(run, dataset.images.shape[1:], dataset.classes, {"free_1/kernel": weights["free_1/kernel"]})
+        set_weights(model, {"free_1/kernel": weights["free_1/kernel"]})
 
 
 @pytest.mark.parametrize("mask", ["connections", "inputs"])
@@ -172,8 +182,9 @@ class Recorded:
         assert len(index) == len(self.members)
         return np.ones(len(self.members)), self.accuracies[self.members, self.epoch]
 
-    def weights(self, layer):
-        return [np.zeros((len(self.members), 4, 2, 3)) + np.array(self.members)[:, None, None, None]]
+    def weights(self, names):
+        kernels = np.zeros((len(self.members), 4, 2, 3)) + np.array(self.members)[:, None, None, None]
+        return dict.fromkeys(names, kernels)
 
     def keep(self, positions):
         self.members = [self.members[position] for position in positions]
@@ -185,11 +196,12 @@ def recorded_stack(folder, accuracies, **other):
     runs = list(config(**other).runs())
     recorded = Recorded(accuracies)
     dataset = read_dataset(data_path(folder))
-    weights = {"free_1": ["kernel"]}
     start = Checkpoint([Result(run) for run in runs], list(range(len(runs))), {})
-    shards, progress, save = lambda copy_index: copy_index, lambda *_: None, lambda _: None
-    results = train_stack(start, lambda _: recorded.stack(), weights, ["free_1"], dataset, shards, progress, save)
-    return recorded, results
+    together = SideBySide(
+        start, lambda _: recorded.stack(), dataset.images, dataset.labels, ["free_1"], ["free_1/kernel"]
+    )
+    train_runs(together, lambda copy_index: copy_index, lambda _: None, lambda _: None)
+    return recorded, together.results
 
 
 ONE = {"levels": [0.2], "fold_indices": [0]}
@@ -258,16 +270,15 @@ def test_stacked_runs_equal_single_ones(folder, tmp_path, network):
 
 
 def test_a_stack_that_does_not_fit_is_split_and_told(folder, tmp_path, monkeypatch, capsys):
-    whole = train_stack
     sizes = []
 
-    def limited(start, *others):
-        sizes.append(len(start.results))
-        if len(start.results) > 2:
+    def limited(runs, *others):
+        sizes.append(len(runs.results))
+        if len(runs.results) > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
-        return whole(start, *others)
+        train_runs(runs, *others)
 
-    monkeypatch.setattr(train, "train_stack", limited)
+    monkeypatch.setattr(train, "train_runs", limited)
     job = {"network": "cnn", "epochs": 1, "levels": [0.2], "fold_indices": [0, 1, 2]}
     results = trained(folder, tmp_path, "on", **job)
     assert sizes == [3, 2, 1]
@@ -279,7 +290,7 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory(folder, tmp_path, mon
     def broken(*_):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(train, "train_stack", broken)
+    monkeypatch.setattr(train, "train_runs", broken)
     with pytest.raises(RuntimeError, match="something else"):
         trained(folder, tmp_path, "on", network="cnn")
 
@@ -321,6 +332,115 @@ def test_a_batch_larger_than_the_training_folds_is_refused(folder, tmp_path):
     with pytest.raises(FreeconvError, match=r"train\.batch: expected at most the 40 images .* received 41"):
         trained(folder, tmp_path, batch=41)
     assert not list(tmp_path.rglob("*"))
+
+
+SMALL = {"levels": [0.2], "fold_indices": [0], "epochs": 2}
+
+
+@pytest.mark.parametrize("stack", ["off", "on"])
+def test_a_file_holds_moving_averages_but_neither_masks_nor_states_of_random_generators(folder, tmp_path, stack):
+    layers = Free(4, 3, 2), BatchNormalization(0.5), Dropout(0.5), Dense(8)
+    job = {**SMALL, "network": "regular-vcp-0.5", "vcp_mask": "connections", "fold_indices": [0, 2]}
+    with registered("regular", *layers):
+        results = trained(folder, tmp_path, stack, **job)
+        model = build_network("regular", (16, 16, 1), 3, seed=0)
+    dataset = read_dataset(data_path(folder))
+    for (_, fold), (arrays, _) in results.items():
+        weights = below_network(arrays)
+        assert set(weights) == {
+            *(f"{layer}/{name}" for layer in ("free_1", "dense", "logits") for name in ("kernel", "bias")),
+            *(f"norm_1/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")),
+        }
+        assert np.abs(weights["norm_1/moving_mean"]).max() > 0.01
+        assert (weights["norm_1/moving_variance"] != 1).all()
+        set_weights(model, weights)
+        _, held_out = fold_index(COUNT, 3, fold)
+        answers = model.predict(dataset.images[held_out].astype("float32") / 255, verbose=0).argmax(axis=1)
+        assert (answers == dataset.labels[held_out]).mean() == pytest.approx(arrays["history/val_acc"][-1], abs=1e-6)
+
+
+@pytest.mark.parametrize("stack", ["off", "on"])
+def test_a_network_without_convolutions_records_no_kernels(folder, tmp_path, stack):
+    with registered("flat", Dense(8)):
+        ((arrays, attributes),) = trained(folder, tmp_path, stack, network="flat", **SMALL).values()
+    assert not [name for name in arrays if name.startswith("kernels")]
+    assert list(arrays["kernel_epochs"]) == [0, 1, 2]
+    assert attributes["grids"] == {}
+    assert {name for name in arrays if name.startswith("network/")} == {
+        f"network/{layer}/{name}" for layer in ("dense", "logits") for name in ("kernel", "bias")
+    }
+
+
+def tiled(parent, untrained):
+    """Return a free network's first weights: those of a convolutional one at every position."""
+    kernel, bias = untrained["free_1/kernel"], untrained["free_1/bias"]
+    return {
+        **untrained,
+        "free_1/kernel": np.broadcast_to(parent["conv_1/kernel"].reshape(1, *kernel.shape[1:]), kernel.shape),
+        "free_1/bias": np.broadcast_to(parent["conv_1/bias"], bias.shape),
+        "logits/kernel": parent["logits/kernel"],
+    }
+
+
+LAYERS_OF_PARENT = Convolution(4, 3, 2), BatchNormalization(0.5), Dense(8)
+
+
+@pytest.mark.parametrize("stack", ["off", "on"])
+def test_a_network_starts_from_its_parent_of_the_same_level_and_fold(folder, tmp_path, stack):
+    """Learned is nothing here, so that the last weights are the first ones."""
+    job = {"levels": [0.2, 0.4], "fold_indices": [0, 2], "epochs": 1, "learning_rate": 1e-30}
+    with (
+        registered("first", *LAYERS_OF_PARENT),
+        registered("second", *LAYERS_OF_PARENT[:2], Dense(9), Dense(8), parent="first"),
+    ):
+        parents = trained(folder, tmp_path, stack, network="first", **job)
+        children = trained(folder, tmp_path, stack, network="second", **job)
+    for cell, (arrays, attributes) in children.items():
+        parent, about = parents[cell]
+        np.testing.assert_array_equal(arrays["kernels/conv_1"][0], parent["kernels/conv_1"][-1])
+        for name in ("conv_1/kernel", "conv_1/bias", "norm_1/gamma", "dense/bias", "logits/kernel"):
+            same = arrays[f"network/{name}"].shape == parent[f"network/{name}"].shape
+            assert same == (name != "dense/bias")
+            if same:
+                np.testing.assert_allclose(arrays[f"network/{name}"], parent[f"network/{name}"], atol=1e-20)
+        assert attributes["parent_sha256"] == about["content_sha256"]
+        assert "parent_sha256" not in about
+
+
+def test_a_network_says_what_it_inherits_and_missing_connections_stay_missing(folder, tmp_path):
+    job = {**SMALL, "vcp_mask": "connections"}
+    with (
+        registered("first", *LAYERS_OF_PARENT),
+        registered("tiled", Free(4, 3, 2), Dense(8), parent="first", inherit=tiled),
+    ):
+        ((parent, _),) = trained(folder, tmp_path, network="first-vcp-0.5", **job).values()
+        ((child, _),) = trained(folder, tmp_path, network="tiled-vcp-0.5", **job).values()
+    kernels = child["kernels/free_1"]
+    missing = kernels[0] == 0
+    assert 0.4 < missing.mean() < 0.6
+    expected = np.broadcast_to(parent["kernels/conv_1"][-1], kernels[0].shape)
+    np.testing.assert_array_equal(kernels[0], np.where(missing, 0, expected))
+    assert (kernels[-1][missing] == 0).all()
+
+
+def test_the_parent_must_be_that_of_the_job(folder, tmp_path):
+    with registered("first", *LAYERS_OF_PARENT), registered("second", *LAYERS_OF_PARENT, parent="first"):
+        with pytest.raises(FreeconvError, match=r"first.*fold-0\.h5: expected an HDF5 file, received nothing"):
+            trained(folder, tmp_path, network="second", **SMALL)
+        trained(folder, tmp_path, network="first", **SMALL)
+        with pytest.raises(FreeconvError, match=r"first.*fold-0\.h5: expected patience = 49, received 50"):
+            trained(folder, tmp_path, network="second", **SMALL, patience=49)
+
+
+def test_by_default_equal_layers_are_inherited():
+    parent = {"conv_1/kernel": np.ones((2, 3)), "dense/kernel": np.ones(4), "norm_1/moving_mean": np.ones(1)}
+    untrained = {"conv_1/kernel": np.zeros((2, 3)), "dense/kernel": np.zeros(5), "conv_2/kernel": np.zeros(2)}
+    inherited = equal_layers(parent, untrained)
+    assert {name: array.tolist() for name, array in inherited.items()} == {
+        "conv_1/kernel": [[1.0] * 3] * 2,
+        "dense/kernel": [0.0] * 5,
+        "conv_2/kernel": [0.0] * 2,
+    }
 
 
 def test_a_shard_of_other_parameters_is_refused(folder, tmp_path):

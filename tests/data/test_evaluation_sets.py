@@ -1,16 +1,24 @@
 import numpy as np
 
-from freeconv.images import edge_noise, noise, rotate, translate
+from freeconv.augmentations.edge_noise import edge_noise
+from freeconv.augmentations.rotate import rotate
+from freeconv.augmentations.translate import translate
+from freeconv.data.evaluation_sets import evaluation_sets
+from freeconv.images import add_noise
 from freeconv.seeds import random_stream
 from freeconv.study import grid
 from freeconv.study.params import check_params
-from freeconv.data.evaluation_sets import evaluation_sets
+
+
+def sets_of(images, run):
+    """Return the evaluation sets of a run."""
+    return evaluation_sets(images, run.dataset, run.folds, run.fold, run.evaluate, run.forms, run.seed)
 
 
 def test_evaluation_sets_are_the_augmentations():
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype="uint8")
     run = next(grid.runs(check_params({"aug": {"translate": 0.2}})))
-    sets = evaluation_sets(images, run)
+    sets = sets_of(images, run)
     assert list(sets) == ["val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc"]
     scaled = images.astype("float32") / 255
 
@@ -21,13 +29,27 @@ def test_evaluation_sets_are_the_augmentations():
         "val_acc": scaled,
         "translate_acc": translate(scaled, 0.25, rng("translate")),
         "rotate_acc": rotate(scaled, 45 / 360, rng("rotate")),
-        "noise_acc": noise(scaled, 0.15, rng("noise")),
+        "noise_acc": add_noise(scaled, 0.15, rng("noise")),
         "edge_noise_acc": edge_noise(scaled, 0.15, rng("edge_noise")),
     }.items():
         stored = sets[name] / np.float32(255) if sets[name].dtype == "uint8" else sets[name]
         np.testing.assert_allclose(stored, expected, atol=0.002, err_msg=name)
     np.testing.assert_array_equal(sets["swap_acc"][:, :8, 8:], images[:, 8:, :8])
     # another network and level sees the same images, another fold others
-    other = evaluation_sets(images, run.model_copy(update={"network": "fcn", "level": 0.4}))
+    other = sets_of(images, run.model_copy(update={"network": "fcn", "level": 0.4}))
     np.testing.assert_array_equal(other["noise_acc"], sets["noise_acc"])
-    assert (evaluation_sets(images, run.model_copy(update={"fold": 1}))["noise_acc"] != sets["noise_acc"]).any()
+    assert (sets_of(images, run.model_copy(update={"fold": 1}))["noise_acc"] != sets["noise_acc"]).any()
+
+
+def test_forms_are_those_of_the_run():
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype="uint8")
+    sets = evaluation_sets(images, "a", 5, 2, {"edge_noise": 0.3, "rotate": 90.0}, {"edge_noise": "authors"}, 1)
+    assert list(sets) == ["val_acc", "rotate_acc", "edge_noise_acc", "swap_acc"]
+    scaled = images.astype("float32") / 255
+    expected = edge_noise(scaled, 0.3, random_stream(1, "evaluate", "a", 5, 2, "edge_noise"), form="authors")
+    np.testing.assert_array_equal(sets["edge_noise_acc"], expected.astype("float16"))
+
+
+def test_nothing_else_is_evaluated_than_what_is_named():
+    images = np.zeros((3, 8, 8, 1), "uint8")
+    assert list(evaluation_sets(images, "a", 5, 2, {}, {}, 0)) == ["val_acc", "swap_acc"]

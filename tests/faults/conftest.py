@@ -19,8 +19,8 @@ from freeconv.study.params import Params, load_params
 from tests.workflow.project import copy_project, run
 
 BEGIN, END = "<!-- faults: written by make test-faults -->", "<!-- end of faults -->"
-COLUMNS = ("tried", "told", "recovered", "changed")
-HEADER = "| fault | tried | told in a line | recovered | results changed |\n|---|---:|---:|---:|---:|"
+COLUMNS = ("tried", "reported", "recovered", "changed")
+HEADER = "| fault | tried | reported in a line | recovered | results changed |\n|---|---:|---:|---:|---:|"
 COUNTS = pytest.StashKey[dict]()
 STARTED = pytest.StashKey[float]()
 
@@ -50,12 +50,12 @@ def pytest_collection_modifyitems(config, items):
 def count(pytestconfig):
     """Return a function that counts faults.
 
-    It takes a fault's name and how often it was tried, told in one line, recovered from, and changed a result; None for
-    what does not apply.
+    It takes a fault's name and how often it was tried, reported in one line, recovered from, and changed a result; None
+    for what does not apply.
     """
 
-    def add(fault, tried=1, told=None, recovered=None, changed=0):
-        _add(pytestconfig, fault, dict(zip(COLUMNS, (tried, told, recovered, changed), strict=True)))
+    def add(fault, tried=1, reported=None, recovered=None, changed=0):
+        _add(pytestconfig, fault, dict(zip(COLUMNS, (tried, reported, recovered, changed), strict=True)))
 
     return add
 

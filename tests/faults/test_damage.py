@@ -12,6 +12,7 @@ from freeconv.storage.csv_files import read_csv, read_png, read_summed, write_cs
 from freeconv.storage.hdf5 import read_h5
 from freeconv.storage.shard_file import read_shard
 from freeconv.study import grid, paths
+from tests.faults import writers
 from tests.faults.writers import PARAMS, WRITERS, one_run, prepare_report, write_one_checkpoint
 
 CELL = ("mnist-5k", "fcn", "translate", 0.2)
@@ -24,11 +25,11 @@ def array_bytes(path):
 
 
 def checkpoint_bytes(path):
-    """Return what a checkpoint is read as; a refused one is told of and deleted."""
+    """Return what a checkpoint is read as; a refused one is reported and deleted."""
     run, _ = one_run()
     found = read_checkpoint(path, checkpoint_identity([run], False, "0" * 64, {"backend": "tensorflow"}))
     if found is None:
-        raise FreeconvError("told on standard output")
+        raise FreeconvError("reported on standard output")
     return repr(found)
 
 
@@ -81,7 +82,7 @@ def stored(request, folder, tmp_path, monkeypatch):
     return tmp_path / path, path, read, (tmp_path / path).read_bytes()
 
 
-def is_told(file, path, read, content, damaged) -> tuple[bool, bool]:
+def is_reported(file, path, read, content, damaged) -> tuple[bool, bool]:
     """Return whether a damaged file is refused in one line, and whether it is read as something else than it was."""
     file.write_bytes(content)
     expected = read(path)
@@ -99,20 +100,20 @@ def test_cut_off(stored, count):
     *about, content = stored
     for length in {0, 1, 8, 100, *(len(content) * part // 16 for part in range(16)), len(content) - 1}:
         if length < len(content):
-            told, changed = is_told(*about, content, content[:length])
+            reported, changed = is_reported(*about, content, content[:length])
             # The lines of SHA256SUMS that are not of the file that is read may be gone.
             if about[1] != paths.sums_file():
-                assert told, length
-            count("a file that is cut off", told=told, changed=changed)
+                assert reported, length
+            count("a file that is cut off", reported=reported, changed=changed)
             assert not changed, length
 
 
 @pytest.mark.parametrize("width", [1, 64], ids=["one bit", "64 bytes"])
 def test_changed(stored, count, width):
-    """What is not told of is where nothing is stored."""
+    """What goes unnoticed is where nothing is stored."""
     *about, content = stored
     rng = np.random.default_rng(len(content))
-    told_of = 0
+    noticed = 0
     for place in rng.integers(0, len(content), 150):
         damaged = bytearray(content)
         if width == 1:
@@ -120,12 +121,12 @@ def test_changed(stored, count, width):
         else:
             damaged[place : place + width] = rng.bytes(len(damaged[place : place + width]))
         if bytes(damaged) != content:
-            told, changed = is_told(*about, content, bytes(damaged))
-            told_of += told
+            reported, changed = is_reported(*about, content, bytes(damaged))
+            noticed += reported
             name = "a flipped bit" if width == 1 else "64 bytes that are others"
-            count(name, told=told, changed=changed)
+            count(name, reported=reported, changed=changed)
             assert not changed, place
-    assert told_of > 10  # of SHA256SUMS, only the line of one file is read
+    assert noticed > 10  # of SHA256SUMS, only the line of one file is read
 
 
 @pytest.mark.representative
@@ -134,14 +135,14 @@ def test_another_kind_of_file(stored, folder, count):
     for kind, (other, _) in KINDS.items():
         foreign = (folder / other).read_bytes()
         if foreign != content and kind != about[1]:
-            told, changed = is_told(*about, content, foreign)
+            reported, changed = is_reported(*about, content, foreign)
             # A file of ours in the same format is read as what it is: whoever reads it then compares configurations.
             ours = (about[2] is array_bytes and other.endswith(".h5")) or (
                 about[2] is table_text and other.startswith("results/") and other.endswith(".csv")
             )
-            assert told or ours or about[1] == paths.sums_file()
+            assert reported or ours or about[1] == paths.sums_file()
             if not ours:
-                count("a file of another kind", told=told, changed=changed)
+                count("a file of another kind", reported=reported, changed=changed)
                 assert not changed, other
 
 
@@ -156,7 +157,7 @@ def test_a_shard_of_another_level(folder, monkeypatch, count):
     for wanted, sha256, key in ((other, data_sha256, "level"), (config, "1" * 64, "data")):
         with pytest.raises(FreeconvError, match=f"{path}: expected .*{key}"):
             read_shard(path, wanted, sha256)
-        count("a file from other parameters or data", told=1)
+        count("a file from other parameters or data", reported=1)
 
 
 @pytest.mark.representative
@@ -170,7 +171,7 @@ def test_results_from_other_parameters(folder, tmp_path, monkeypatch, count, kin
     right = (tmp_path / path).read_bytes()
     if kind == "train":
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("writers.PARAMS", PARAMS.model_copy(update={"seed": 7}))
+            patch.setattr(writers, "PARAMS", PARAMS.model_copy(update={"seed": 7}))
             WRITERS[kind].write()
         # it is the study's only run
         with pytest.raises(FreeconvError, match=f"none that can be used; first: {path}: expected seed = 0, received 7"):
@@ -184,5 +185,5 @@ def test_results_from_other_parameters(folder, tmp_path, monkeypatch, count, kin
     (tmp_path / path).write_bytes(right)
     make_tables(PARAMS)
     changed = {path: (tmp_path / path).read_bytes() for path in paths.table_files()} != tables
-    count("a file from other parameters or data", told=1, recovered=not changed, changed=changed)
+    count("a file from other parameters or data", reported=1, recovered=not changed, changed=changed)
     assert not changed

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from test_disk import same
 
+from tests.faults.test_disk import same
 from tests.workflow.project import planned, run
 
 # The phase whose file is damaged, the one that reads it, and what makes it again.
@@ -50,5 +50,5 @@ def test_named_removed_and_made_again(study, tmp_path, count, phase):
     # These hold the seconds that the training took.
     timed = {"reports/tables/runs.csv", "reports/tables/SHA256SUMS", "reports/runs.html", "reports/index.html"}
     changed = [path for path in every if path not in timed and not same(path, project / path, study.folder / path)]
-    count("a damaged file in a study", told=1, recovered=not changed, changed=len(changed))
+    count("a damaged file in a study", reported=1, recovered=not changed, changed=len(changed))
     assert changed == []

@@ -69,7 +69,7 @@ def tried(command, project, folder, out, fault, room):
     )
 
 
-def told(out) -> str:
+def reported(out) -> str:
     """Return the one line that the first command ended with."""
     assert (out / "first.code").read_text().strip() == "1", (out / "first.txt").read_text()
     lines = (out / "first.txt").read_text().splitlines()
@@ -113,7 +113,7 @@ def test_a_phase(study, project, tmp_path, count, phase, fault, share):
         (project / path).unlink()
     top = outputs[0].split("/")[0]
     tried(["freeconv", phase, *arguments], project, project / top, tmp_path, fault, int(share * size) // 4 * 4)
-    line = told(tmp_path)
+    line = reported(tmp_path)
     expected = {"full": "No space left on device; make room", "read-only": "Read-only file system; mount"}[fault]
     assert expected in line
     # What is there is whole: of the files of several, some may be.
@@ -130,7 +130,7 @@ def test_a_phase(study, project, tmp_path, count, phase, fault, share):
         if not same(path, tmp_path / "second" / path.removeprefix(f"{top}/"), study.folder / path)
     ]
     name = "a folder that cannot be written" if fault == "read-only" else "a full disk"
-    count(name, told=1, recovered=not changed, changed=len(changed))
+    count(name, reported=1, recovered=not changed, changed=len(changed))
     assert changed == []
 
 
@@ -146,7 +146,7 @@ def test_checkpoints(study, project, tmp_path, count, fault):
     assert "a checkpoint cannot be written, training goes on without it: checkpoints/" in text
     assert contents(tmp_path / "first") == {}
     changed = not same(path, project / path, study.folder / path)
-    count("no room for checkpoints", told=1, recovered=not changed, changed=changed)
+    count("no room for checkpoints", reported=1, recovered=not changed, changed=changed)
     assert not changed
 
 
@@ -161,5 +161,5 @@ def test_the_whole_study(study, project, tmp_path, count):
     assert (tmp_path / "second.code").read_text() == "0\n", (tmp_path / "second.txt").read_text()
     results = [path for _, outputs in study.phases.values() for path in outputs if path.startswith(("data", "results"))]
     changed = [path for path in results if not same(path, tmp_path / "second" / path, study.folder / path)]
-    count("a disk that is full for Snakemake, too", told=1, recovered=not changed, changed=len(changed))
+    count("a disk that is full for Snakemake, too", reported=1, recovered=not changed, changed=len(changed))
     assert changed == []

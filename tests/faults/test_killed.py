@@ -82,5 +82,5 @@ def test_refused_within_a_write(writer, project, count):
         assert before.items() <= left.items() <= made.items(), part
         writer.write()
         changed = contents(".") != made
-        count("a limit of file sizes reached", told=1, recovered=not changed, changed=changed)
+        count("a limit of file sizes reached", reported=1, recovered=not changed, changed=changed)
         assert not changed, part

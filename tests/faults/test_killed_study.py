@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from test_disk import same
 
+from tests.faults.test_disk import same
 from tests.workflow.project import planned, project_environment, run
 
 MADE = ("data", "results", "reports", ".snakemake", "logs", "checkpoints")

@@ -61,7 +61,7 @@ def test_a_live_run_is_not_disturbed(project_folder, count):
     done = run("snakemake", "all_distance", cwd=folder)
     assert done.returncode == 0, done.stdout
     changed = path.read_bytes() != before
-    count("a lock of a live process", told=1, recovered=not changed, changed=changed)
+    count("a lock of a live process", reported=1, recovered=not changed, changed=changed)
     assert not changed
 
 
@@ -77,7 +77,7 @@ def test_leases(tmp_path, monkeypatch, count, capsys):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with leased_gpu() as lease:
             assert lease.device == "b"
-    count("a lock of a live process", told=1, recovered=1)
+    count("a lock of a live process", reported=1, recovered=1)
 
 
 @pytest.mark.representative
@@ -99,7 +99,7 @@ def test_temporary_files(project, count, name):
         with pytest.raises(FreeconvError, match=f"{temporary.name}: expected to be the one writer"):
             writer.write()
         assert temporary.read_bytes() == b"half of it"
-    count("a lock of a live process", told=1, recovered=1)
+    count("a lock of a live process", reported=1, recovered=1)
     writer.write()
     changed = contents(".") != made
     count("a lock of a dead process", recovered=not changed, changed=changed)

@@ -1,5 +1,6 @@
 """Every writer of the project, on small data; and how to end a process while it writes."""
 
+import inspect
 import os
 import resource
 import signal
@@ -17,8 +18,9 @@ from freeconv.commands.report import make_report
 from freeconv.commands.shard import make_shard
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
-from freeconv.report.panels import new_figure, save, style
-from freeconv.storage import hdf5
+from freeconv.machine import locks
+from freeconv.report.panels import image_of, new_figure, style
+from freeconv.storage import atomic, csv_files, hdf5
 from freeconv.storage.checkpoint_file import checkpoint_identity, write_checkpoint
 from freeconv.storage.run_file import write_run
 from freeconv.study import grid, paths
@@ -84,6 +86,10 @@ def write_one_distance():
     make_traces(config, [paths.run_file(*cell, fold) for fold in config.train.fold_indices], paths.distance_file(*cell))
 
 
+def save(figure, path):
+    atomic.write_bytes(path, image_of(figure, path.rpartition(".")[2]))
+
+
 def write_one_figure():
     with style():
         figure = new_figure(2, 1)
@@ -119,18 +125,19 @@ WRITERS = {
     "figures": Writer(write_one_figure, "reports/figures"),
     "report": Writer(lambda: make_report(PARAMS), "reports", prepare_report),
 }
-# The functions of `freeconv.storage` between whose lines a writer can be killed.
-WRITING = {
-    "write_h5",
-    "_write_attribute",
-    "write_csv",
-    "write_sums",
-    "write_text",
-    "write_bytes",
-    "_temporary",
-    "_locked",
-    "_flush",
-}
+# The functions between whose lines a writer can be killed.
+WRITING = (
+    hdf5.write_h5,
+    hdf5._write_attribute,
+    csv_files.write_csv,
+    csv_files.write_sums,
+    atomic.write_text,
+    atomic.write_bytes,
+    atomic._temporary,
+    atomic._flush,
+    locks.lock_file,
+)
+CODE_THAT_WRITES = {inspect.unwrap(function).__code__ for function in WRITING}
 
 
 def lines_of(write: Callable[[], object]) -> int:
@@ -187,9 +194,7 @@ def _traced(write: Callable[[], object], at_line: Callable[[], object]) -> None:
     """Call a writer, and a function before each line of `WRITING`."""
 
     def enter(frame, event, argument):
-        if frame.f_code.co_filename == hdf5.__file__ and frame.f_code.co_name in WRITING:
-            return line
-        return None
+        return line if frame.f_code in CODE_THAT_WRITES else None
 
     def line(frame, event, argument):
         if event == "line":

@@ -21,7 +21,7 @@ GPU 1: NVIDIA H100 (UUID: GPU-bbbb-2)
 # A job: prints its device, and ends when its input does.
 JOB = """
 import os, sys
-from freeconv.lease import leased_gpu
+from freeconv.machine.gpus import leased_gpu
 with leased_gpu() as lease:
     print(lease.device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
@@ -190,7 +190,7 @@ def test_locks_that_cannot_be_written_are_named(machine, monkeypatch):
 
 def test_a_device_that_keras_cannot_use_is_given_back_unless_its_user_named_it(machine, monkeypatch, capsys):
     # In place of the module, which imports Keras.
-    monkeypatch.setitem(sys.modules, "freeconv.environment", SimpleNamespace(has_gpu=lambda: False))
+    monkeypatch.setitem(sys.modules, "freeconv.training.precision", SimpleNamespace(has_gpu=lambda: False))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     with leased_gpu() as unused:
         release_unused(unused)

@@ -9,7 +9,7 @@ from freeconv.machine.keras_import import SETTINGS, THREADS
 
 SCRIPT = """
 import json, os, sys
-from freeconv.backend import import_keras
+from freeconv.machine.keras_import import import_keras
 import_keras(threads={threads})
 packages = ["jax", "matplotlib", "pandas", "sklearn"]
 imported = [name for name in packages if name in sys.modules]
@@ -55,40 +55,3 @@ def test_jax_is_imported_where_it_is_the_backend(tmp_path, config, variables):
     backend, packages, environment, _ = imported(tmp_path, config=config, **variables)
     assert (backend, packages) == ("jax", ["jax"])
     assert not set(THREADS) & set(environment)
-
-
-@pytest.mark.parametrize(("level", "kept"), [(None, ["a warning\n"]), ("0", None)], ids=["ours", "the user's"])
-def test_notices_of_tensorflow_are_held_back_and_nothing_else(tmp_path, level, kept):
-    """A module in the place of Keras writes as TensorFlow does."""
-    (tmp_path / "keras.py").write_text(
-        "import os\n"
-        "os.write(2, b'WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n')\n"
-        "os.write(2, b'I0000 00:00:1795379163.021254   27983 port.cc:153] oneDNN custom operations are on.\\n')\n"
-        "os.write(2, b'a warning\\n')\n"
-    )
-    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    if level is not None:
-        environment["TF_CPP_MIN_LOG_LEVEL"] = level
-    done = subprocess.run(
-        [sys.executable, "-c", "from freeconv.backend import import_keras; import_keras()"],
-        env={**environment, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = done.stderr.splitlines(keepends=True)
-    assert lines == kept if kept is not None else len(lines) == 3
-
-
-def test_keras_is_imported_without_a_folder_for_temporary_files(tmp_path):
-    """As on a full disk."""
-    (tmp_path / "keras.py").write_text("print('imported')\n")
-    script = "import tempfile; tempfile.tempdir = '/no/such/folder'\n"
-    done = subprocess.run(
-        [sys.executable, "-c", script + "from freeconv.backend import import_keras; import_keras()"],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert (done.stdout, done.stderr) == ("imported\n", "")

@@ -3,12 +3,12 @@ import socket
 import subprocess
 import sys
 
-from freeconv.machine.locks import holder, lock_file
+from freeconv.machine.locks import holder, is_held, lock_file
 
 # Locks the file, starts a program that outlives it, and waits to be killed.
 HOLD = """
 import subprocess, sys
-from freeconv.locks import lock_file
+from freeconv.machine.locks import lock_file
 lock = lock_file(sys.argv[1])
 child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
@@ -23,8 +23,10 @@ def test_a_lock_is_held_once_and_names_its_holder(tmp_path):
     assert lock is not None
     assert holder(path) == f"{os.getpid()} on {socket.gethostname()}"
     assert lock_file(path) is None
+    assert is_held(path)
     assert holder(path).startswith(f"{os.getpid()} on "), "a refused attempt leaves the name"
     lock.release()
+    assert not is_held(path)
     again = lock_file(path)
     assert again is not None
     again.release()
@@ -55,3 +57,20 @@ def test_a_name_shorter_than_the_last_replaces_it(tmp_path):
     lock = lock_file(path)
     assert holder(path) == f"{os.getpid()} on {socket.gethostname()}"
     lock.release()
+
+
+def test_a_file_keeps_its_content_where_the_holder_is_not_named(tmp_path):
+    path = tmp_path / "a.tmp"
+    path.write_text("half of it")
+    lock = lock_file(path, names_holder=False)
+    assert lock is not None
+    assert path.read_text() == "half of it"
+    assert is_held(path)
+    assert path.read_text() == "half of it"
+    lock.release()
+
+
+def test_what_cannot_be_opened_is_not_held(tmp_path):
+    assert not is_held(tmp_path / "none.lock")
+    assert not is_held(tmp_path)
+    assert not (tmp_path / "none.lock").exists()

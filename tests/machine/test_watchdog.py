@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from freeconv.errors import FreeconvError
@@ -16,15 +17,14 @@ FREECONV = Path(sys.executable).with_name("freeconv")
 # Jobs and their ancestors: each prints its process number and waits, much longer than a test.
 JOB = """
 import os, time
-{before}
-from freeconv.lifetime import end_with_owner
+from freeconv.machine.watchdog import end_with_owner
 end_with_owner()
 print("job", os.getpid(), flush=True)
 time.sleep(600)
 """
 SNAKEMAKE = """
 import os, subprocess, sys, time
-from freeconv.lifetime import own_jobs
+from freeconv.machine.watchdog import own_jobs
 own_jobs()
 print("snakemake", os.getpid(), flush=True)
 shell = subprocess.Popen(["sh", "-c", '"$0" -c "$1"; true', sys.executable, sys.argv[1]])
@@ -60,26 +60,33 @@ def started():
 
     yield start
     for number in numbers.values():
-        if watchdog._is_alive(number):
+        if is_alive(number):
             os.kill(number, signal.SIGKILL)
     for process in processes:
         process.communicate()
+
+
+def is_alive(number: int) -> bool:
+    """Return whether a process has not ended; one that nobody has waited for has."""
+    try:
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_gone(number: int, seconds: float = 2) -> bool:
     """Return whether a process ends in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if not watchdog._is_alive(number):
+        if not is_alive(number):
             return True
         time.sleep(0.02)
     return False
 
 
 @pytest.mark.parametrize("killed", ["snakemake", "shell"])
-@pytest.mark.parametrize("before", ["", "del os.pidfd_open"], ids=["pidfd", "polling"])
-def test_a_job_ends_when_snakemake_or_its_shell_is_killed(started, killed, before):
-    numbers = started(SNAKEMAKE, JOB.format(before=before), names=3)
+def test_a_job_ends_when_snakemake_or_its_shell_is_killed(started, killed):
+    numbers = started(SNAKEMAKE, JOB, names=3)
     assert not is_gone(numbers["job"], 0.1)
     os.kill(numbers[killed], signal.SIGKILL)
     assert is_gone(numbers["job"])
@@ -87,7 +94,7 @@ def test_a_job_ends_when_snakemake_or_its_shell_is_killed(started, killed, befor
 
 @pytest.mark.parametrize("shell", ['"$0" -c "$1" "$2"', '"$0" -c "$1" "$2"; true'], ids=["replaced", "kept"])
 def test_snakemake_and_its_jobs_end_when_dvc_is_killed(started, shell):
-    numbers = started(DVC, shell, SNAKEMAKE, JOB.format(before=""), names=4, SHELL="/bin/sh", DVC_STAGE="train")
+    numbers = started(DVC, shell, SNAKEMAKE, JOB, names=4, SHELL="/bin/sh", DVC_STAGE="train")
     os.kill(numbers["dvc"], signal.SIGKILL)
     assert is_gone(numbers["snakemake"])
     assert is_gone(numbers["job"])
@@ -122,7 +129,7 @@ while os.path.exists(f"/proc/{numbers['snakemake']}/exe"):  # a process that has
 
 
 def test_snakemake_ends_when_dvc_was_killed_before_it_could_watch(started):
-    numbers = started(REAPER, DVC, KEPT, LATE, JOB.format(before=""), names=3, SHELL="/bin/sh", DVC_STAGE="train")
+    numbers = started(REAPER, DVC, KEPT, LATE, JOB, names=3, SHELL="/bin/sh", DVC_STAGE="train")
     os.kill(numbers["dvc"], signal.SIGKILL)
     assert not is_gone(numbers["snakemake"], 0.1)
     assert is_gone(numbers["snakemake"], 10)
@@ -139,7 +146,7 @@ def test_snakemake_ends_when_dvc_was_killed_in_a_container_of_one_session():
     """As above; process 1 of the namespace ends all others when it ends."""
     subprocess.run(
         [*UNSHARE, sys.executable, "-c", PROCESS_1],
-        input=json.dumps([DVC, KEPT, LATE, JOB.format(before="")]),
+        input=json.dumps([DVC, KEPT, LATE, JOB]),
         env={**os.environ, "SHELL": "/bin/sh", "DVC_STAGE": "train"},
         text=True,
         check=True,
@@ -158,7 +165,7 @@ def job_ends(owner: str) -> subprocess.CompletedProcess:
 
 def test_a_job_whose_owner_is_gone_or_another_does_not_start():
     process = subprocess.Popen(["sleep", "600"])
-    owner = watchdog._identity(process.pid)
+    owner = watchdog._identity(psutil.Process(process.pid))
     assert job_ends(owner).stderr.startswith("freeconv: error: none.yaml")
     number, start, machine = owner.split(":")
     another = f"{number}:{int(start) - 1}:{machine}"
@@ -177,6 +184,16 @@ def test_a_job_without_an_owner_on_this_machine_runs(owner):
     assert done.stderr.startswith("freeconv: error: none.yaml")
 
 
+def test_a_job_without_psutil_says_that_it_does_not_end_with_its_owner(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.delenv(watchdog.OWNER, raising=False)
+    watchdog.end_with_owner()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv(watchdog.OWNER, f"1:1:{watchdog._machine()}")
+    watchdog.end_with_owner()
+    assert capsys.readouterr().err == "freeconv: psutil is not installed: this job does not end with its Snakemake\n"
+
+
 def test_an_owner_that_is_none_is_refused():
     done = job_ends("4711")
     assert done.returncode == 1
@@ -185,7 +202,7 @@ def test_an_owner_that_is_none_is_refused():
 
 
 def test_there_is_one_live_run_per_folder_and_a_killed_one_does_not_count(project):
-    hold = "import sys; from freeconv.lifetime import *; hold_live_run(); print(flush=True); sys.stdin.read()"
+    hold = "import sys; from freeconv.machine.watchdog import *; hold_live_run(); print(flush=True); sys.stdin.read()"
     process = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
     with pytest.raises(FreeconvError, match=f"no other live run in this folder, received process {process.pid} on "):

@@ -1,6 +1,7 @@
 import io
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from freeconv.datasets import DATASETS
 from freeconv.errors import FreeconvError
-from freeconv.networks import build
+from freeconv.networks import build_network
 from freeconv.planning import estimate, speed
-from freeconv.planning.estimate import ImageSet, as_dict, image_set, run_bytes, show
+from freeconv.planning.estimate import ImageSet, as_dict, check_images, image_set, run_bytes, show
 from freeconv.planning.speed import Speed, Workload
 from freeconv.storage.hdf5 import write_h5
 from freeconv.study import grid, paths
@@ -57,7 +59,7 @@ def test_totals_are_those_of_an_obvious_loop(project, file):
     assert (found["runs"], found["epochs"], found["images"]) == (number, epochs, images)
     assert found["jobs"] == len(list(grid.jobs(params)))
     assert (found["shards"], found["shard_bytes"]) == (len(grid.shard_files(params)), shard_bytes)
-    assert found["result_bytes"] == sum(run_bytes(run, estimate.BUILTIN[run.dataset]) for run in grid.runs(params))
+    assert found["result_bytes"] == sum(run_bytes(run, image_set(params, run.dataset)) for run in grid.runs(params))
 
 
 def test_a_small_grid_by_hand(project):
@@ -73,8 +75,8 @@ def test_a_small_grid_by_hand(project):
     # levels 0, 0.2 (translation) and 0.1 (noise) of two networks and, at translation 0.2, one with missing connections
     by_layers = {(row.network, row.layers): row for row in cost.training}
     assert {key: (row.jobs, row.runs, row.epochs) for key, row in by_layers.items()} == {
-        ("cnn", 3): (3, 6, 36),
-        ("fcn", 3): (4, 8, 48),
+        ("cnn", None): (3, 6, 36),
+        ("fcn", None): (4, 8, 48),
         ("cnn", 2): (2, 2, 10),
         ("fcn", 2): (2, 2, 10),
     }
@@ -100,13 +102,15 @@ def test_a_runs_file_has_the_estimated_size(tmp_path, network, epochs, every, sn
     params = check_params({"train": {"epochs": epochs, "kernels_every": every, "kernel_layers": [1, 3]}})
     params = params.model_copy(update={"search": params.search.model_copy(update={"epochs": epochs})})
     run = next(grid.train_config(params, "mnist-5k", network, "none", [0.0], [0]).runs())
-    model = build.build_network(run.variant.kind, shape, classes, 0, vcp=run.variant.vcp, layers=run.variant.layers)
+    model = build_network(run.variant.kind, shape, classes, 0, vcp=run.variant.vcp, layers=run.variant.layers)
     result = Result(run)
     for _ in range(epochs):
         result.add(dict.fromkeys(result.history, 0.5), 1.0)
     kernels = [variable for variable in model.trainable_variables if "kernel" in variable.path]
     result.kernels = {
-        epoch: {f"layer_{number}": np.zeros(kernels[number - 1].shape) for number in (1, 3)[: run.variant.layers - 1]}
+        epoch: {
+            f"layer_{number}": np.zeros(kernels[number - 1].shape) for number in (1, 3)[: (run.variant.layers or 3) - 1]
+        }
         for epoch in range(snapshots)
     }
     for arrays in result.kernels.values():
@@ -143,7 +147,7 @@ def test_stored_shards_tell_the_compression_of_their_dataset_and_augmentation(pr
     raw = 5000 * (784 + 8)
     sizes = {
         path: shard.bytes
-        for path, shard in estimate.study_shards(params, {"mnist-5k": estimate.BUILTIN["mnist-5k"]}).items()
+        for path, shard in estimate.study_shards(params, {"mnist-5k": image_set(params, "mnist-5k")}).items()
     }
     expected = {
         ("translate", 0.1): low,
@@ -333,15 +337,15 @@ def test_runs_of_one_device_count(project, monkeypatch):
 def test_steps_are_timed_where_no_run_is_stored(project, monkeypatch):
     asked = []
 
-    def speed(wanted, classes, replicas, start_up):
+    def constant_speed(wanted, classes, replicas, start_up):
         asked.append((wanted, classes, replicas, start_up))
         return Speed(train=2.0, evaluate=0.5, run=3.0, job=10.0, memory_mb=None, source="timed steps")
 
-    monkeypatch.setattr("freeconv.speed.timed_speed", speed)
+    monkeypatch.setattr(speed, "timed_speed", constant_speed)
     monkeypatch.setattr(estimate, "start_up", lambda: ("CPU (here)", 4.0))
     params = check_params({**TIMED, "search": {"learning_rates": [0.1, 0.01], "layers": [2], "epochs": 1}})
     cost = estimate.estimate(params, cores=1)
-    kinds = [("cnn", 3), ("fcn", 3), ("cnn", 2), ("fcn", 2)]
+    kinds = [("cnn", None), ("fcn", None), ("cnn", 2), ("fcn", 2)]
     assert asked == [(Workload(MNIST, kind, layers, 40, "float32", 5), 10, None, 4.0) for kind, layers in kinds]
     assert {row.source for row in cost.training} == {"timed steps"}
     # 15 runs of three epochs in three jobs; two runs of one epoch in two jobs
@@ -370,10 +374,10 @@ def own(limit=None):
 
 
 def test_builtin_datasets_are_known():
-    from freeconv.datasets.official import _read_mnist_5k
-
-    found = _read_mnist_5k()
-    assert estimate.BUILTIN["mnist-5k"] == (len(found.images), found.images.shape[1:], len(found.classes))
+    member = DATASETS["mnist-5k"]
+    found = member.read({"": member.packaged()})
+    params = check_params({})
+    assert image_set(params, "mnist-5k") == (len(found.images), found.images.shape[1:], len(found.classes))
     params = check_params({"data": {"limit": 6000}})
     assert image_set(params, "cifar10") == (6000, CIFAR, 10)
     assert image_set(params, "mnist-5k") == (5000, MNIST, 10)
@@ -402,11 +406,53 @@ def test_missing_and_damaged_images_are_named(project):
     ):
         cost_of(own())
     small = own().model_copy(update={"train": own().train.model_copy(update={"batch": 2})})
-    with pytest.raises(FreeconvError, match=r"at least 15 × 15 pixels for three.*received 12 × 12"):
+    with pytest.raises(FreeconvError, match=r"at least 15 × 15 pixels for the three.*received 12 × 12"):
         cost_of(small)
     (project / "pets/cat/0.png").write_bytes(b"")
     with pytest.raises(FreeconvError, match=r"pets: expected a PNG or JPEG image.*cat/0\.png; replace or remove it"):
         cost_of(own())
+
+
+def studied(**train):
+    return check_params({"data": {"datasets": ["pets"], "folders": {"pets": "pets"}}, "train": {"folds": 2, **train}})
+
+
+@pytest.mark.parametrize(
+    ("shape", "train", "complaint"),
+    [
+        ((20, 24, 3), {"batch": 3}, None),
+        (
+            (20, 24, 3),
+            {"batch": 4},
+            "train.batch: expected at most the 3 images of the training folds of pets, received 4",
+        ),
+        ((20, 24, 3), {"batch": 1, "folds": 7}, "train.folds: expected at most the 6 images of pets, received 7; take"),
+        ((14, 24), {"batch": 3}, "at least 15 × 15 pixels for the three of Table A.2), received 14 × 24"),
+        ((24, 10), {"batch": 3}, "received 24 × 10"),
+    ],
+)
+def test_images_are_held_against_the_study_before_any_job(project, shape, train, complaint):
+    write_images(project / "pets", shape)
+    if complaint is None:
+        check_images(studied(**train))
+        return
+    with pytest.raises(FreeconvError, match=re.escape(complaint)):
+        check_images(studied(**train))
+
+
+def test_replaced_images_are_held_against_the_study(project):
+    write_images(project / "pets", (10, 10))
+    write_data(4, "pets", (20, 24, 1))  # made from the images that were there before
+    with pytest.raises(FreeconvError, match="received 10 × 10"):
+        check_images(studied(batch=3))
+
+
+def test_builtin_images_are_held_against_the_study(project):
+    check_images(check_params({}))
+    with pytest.raises(FreeconvError, match=r"at most the 80 images of the training folds of mnist-5k, received 256"):
+        check_images(check_params({"data": {"limit": 100}}))
+    with pytest.raises(FreeconvError, match=r"train\.folds: expected at most the 3 images of mnist-5k, received 5"):
+        check_images(check_params({"data": {"limit": 3}}))
 
 
 # output
@@ -441,7 +487,9 @@ def test_plain_text_and_a_terminal_show_the_same(project):
         "fcn-layers-2": ["1", "100"],
     }
     assert rows == [["mnist-5k", network, *numbers] for network, numbers in expected.items()]
-    known = cost._replace(training=[row._replace(seconds=60.0, memory_mb=800.0 + row.layers) for row in cost.training])
+    known = cost._replace(
+        training=[row._replace(seconds=60.0, memory_mb=800.0 + (row.layers or 3)) for row in cost.training]
+    )
     lines = estimate.summary(known._replace(wall_seconds=7200.0, device="CPU (here)"))
     assert lines[1] == "training: 4.0 min on CPU (here); 2.0 h with 2 jobs at a time, each in up to 803.0 MB of memory"
 

@@ -2,11 +2,11 @@ import time
 
 import pytest
 
+from freeconv.augmentations import metrics
 from freeconv.planning import speed
 from freeconv.planning.speed import Workload
 from freeconv.study import grid
 from freeconv.study.params import check_params
-from freeconv.vocabulary import METRICS
 
 
 def test_folds_of_unequal_sizes_are_those_of_training():
@@ -18,7 +18,7 @@ def test_folds_of_unequal_sizes_are_those_of_training():
         for run in grid.runs(params):
             trained, evaluated = speed.epoch_images(run, images)
             assert trained == epoch_batches(run, images, 0).size
-            assert evaluated == (len(METRICS) - 1) * len(fold_index(images, run.folds, run.fold)[1])
+            assert evaluated == (len(metrics(run.evaluate)) - 1) * len(fold_index(images, run.folds, run.fold)[1])
 
 
 def test_a_stack_that_does_not_fit_is_split(monkeypatch):

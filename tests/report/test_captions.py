@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from freeconv.report.captions import drawing_words, figure_words
+from freeconv.report.captions import drawing_caption, figure_caption
 from freeconv.study import grid
 from tests.made_study import small_params
 
@@ -18,11 +18,11 @@ def drawings(params):
     return sorted({Path(path).stem for path in grid.drawing_files(params)})
 
 
-def test_every_picture_has_words():
-    words = [figure_words("mnist", subject, name) for subject, name in grid.figures(EVERYTHING)]
-    words += [drawing_words(name) for name in drawings(EVERYTHING)]
-    assert len(words) == 4 * 5 + 2 + 2 * 5 + 2
-    assert all(len(alt) > 30 and caption.endswith(".") for alt, caption in words)
+def test_every_picture_has_a_caption():
+    captions = [figure_caption("mnist", subject, name) for subject, name in grid.figures(EVERYTHING)]
+    captions += [drawing_caption(name) for name in drawings(EVERYTHING)]
+    assert len(captions) == 4 * 5 + 2 + 2 * 5 + 2
+    assert all(len(alt) > 30 and caption.endswith(".") for alt, caption in captions)
 
 
 # Ott et al. 2019: the list of its figures
@@ -41,19 +41,19 @@ PAPER = {
 @pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
 def test_figures_name_those_of_the_paper(dataset):
     for subject, name in grid.figures(EVERYTHING):
-        _, caption = figure_words(dataset, subject, name)
+        _, caption = figure_caption(dataset, subject, name)
         number = PAPER.get((dataset, subject, name))
         assert (f"The paper's Figure {number}." in caption) if number else ("The paper's" not in caption)
 
 
 def test_figures_of_other_datasets_name_none():
-    assert "The paper's" not in figure_words("flowers", "translate", "accuracy").caption
-    assert "The paper's Figure 4." in figure_words("cifar10-jpeg", "translate", "accuracy").caption
-    assert "The paper's Figure 3." in figure_words("mnist-5k", "translate", "accuracy").caption
+    assert "The paper's" not in figure_caption("flowers", "translate", "accuracy").text
+    assert "The paper's Figure 4." in figure_caption("cifar10-jpeg", "translate", "accuracy").text
+    assert "The paper's Figure 3." in figure_caption("mnist-5k", "translate", "accuracy").text
 
 
 def test_drawings_name_those_of_the_paper():
-    found = {name: drawing_words(name).caption.rpartition(" ")[2] for name in drawings(EVERYTHING)}
+    found = {name: drawing_caption(name).text.rpartition(" ")[2] for name in drawings(EVERYTHING)}
     numbers = {"edge_noise": "B.1.", "noise": "B.2.", "rotate": "B.4.", "swap": "B.3.", "translate": "2."}
     assert found == {
         "free-layer": "1.",
@@ -63,11 +63,11 @@ def test_drawings_name_those_of_the_paper():
 
 
 def test_level_of_missing_connections_is_said():
-    assert "trained at translation 0.3" in figure_words("mnist", "vcp", "accuracy-0.3").caption
+    assert "trained at translation 0.3" in figure_caption("mnist", "vcp", "accuracy-0.3").text
 
 
 def test_unknown_pictures_are_refused():
     with pytest.raises(ValueError, match=r"Received: name='loss'"):
-        figure_words("mnist", "translate", "loss")
+        figure_caption("mnist", "translate", "loss")
     with pytest.raises(ValueError, match=r"Received: name='mnist-blur'"):
-        drawing_words("mnist-blur")
+        drawing_caption("mnist-blur")

@@ -113,7 +113,7 @@ def test_accuracy_shows_fcn_left_cnn_right_and_three_rows(curves):
     assert [axes.get_ylabel() for axes in grid[:, 0]] == [
         "Training accuracy",
         "Validation accuracy",
-        "Translated validation accuracy",
+        "Translated accuracy",
     ]
     assert grid[2, 0].get_xlabel() == "Epoch"
     for row in grid:
@@ -168,10 +168,10 @@ def test_eleven_levels_have_eleven_colors(curves):
 
 
 def test_missing_connections_have_six_panels_and_a_line_per_share(vcp):
-    figure = draw_vcp(vcp, [0, 0.3, 0.99])
+    figure = draw_vcp(vcp, {"fcn": 0, "fcn-vcp-0.3": 0.3, "fcn-vcp-0.99": 0.99})
     assert [axes.get_title() for axes in figure.axes] == [
-        *("Training", "Validation", "Translated validation"),
-        *("Rotated validation", "Validation with noise", "Validation with edge noise"),
+        *("Training", "Validation", "Translated"),
+        *("Rotated", "Noise", "Edge noise"),
     ]
     metrics = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc")
     for axes, metric in zip(figure.axes, metrics, strict=True):
@@ -183,7 +183,7 @@ def test_missing_connections_have_six_panels_and_a_line_per_share(vcp):
 
 
 def test_missing_connections_that_were_not_run_or_asked_for(vcp):
-    figure = draw_vcp(vcp, [0.1, 0.3])
+    figure = draw_vcp(vcp, {"fcn-vcp-0.1": 0.1, "fcn-vcp-0.3": 0.3})
     assert legend(figure) == ["0.3", "not run: 0.1"]
     assert {len(axes.lines) for axes in figure.axes} == {1}
 
@@ -304,7 +304,7 @@ def test_transfer_of_levels_that_were_not_run(measures):
 
 
 def test_sharing_shows_distance_by_radius_against_chance(measures):
-    figure = draw_sharing(measures, LEVELS, "translate", POSITIONS)
+    figure = draw_sharing(measures, "fcn", LEVELS, "translate", POSITIONS)
     upper = figure.axes[:3]
     assert [axes.get_title() for axes in upper] == ["(a) Layer 1", "Layer 2", "Layer 3"]
     for axes, layer, largest in zip(upper, POSITIONS, (4, 2, 1), strict=True):
@@ -335,7 +335,7 @@ def test_sharing_shows_distance_by_radius_against_chance(measures):
 
 
 def test_sharing_shows_three_measures_by_level(measures):
-    figure = draw_sharing(measures, LEVELS, "translate", POSITIONS)
+    figure = draw_sharing(measures, "fcn", LEVELS, "translate", POSITIONS)
     noise, shared, accuracy = figure.axes[3:]
     assert [axes.get_title()[:3] for axes in figure.axes[3:]] == ["(b)", "(c)", "(d)"]
 
@@ -360,7 +360,7 @@ def test_sharing_shows_three_measures_by_level(measures):
 
 
 def test_sharing_without_a_level_and_without_positions(measures):
-    figure = draw_sharing(measures[measures["level"] != 0.4], LEVELS, "translate", {})
+    figure = draw_sharing(measures[measures["level"] != 0.4], "fcn", LEVELS, "translate", {})
     assert legend(figure) == ["0", "0.2", "reassigned\nat random", "not run: 0.4"]
     assert len(figure.axes[4].lines) == 3
     assert {len(line.get_xdata()) for axes in figure.axes[3:] for line in axes.lines} == {2}
@@ -370,11 +370,11 @@ def test_nothing_to_draw_is_said(curves, distances, measures):
     figures = [
         draw_accuracy(curves[:0], NETWORKS, LEVELS, "translate"),
         draw_accuracy(curves, NETWORKS, [0.7], "translate"),
-        draw_vcp(curves[:0], LEVELS),
+        draw_vcp(curves[:0], {"fcn": 0, "fcn-vcp-0.3": 0.3}),
         draw_swap_accuracy(curves[:0], NETWORKS),
         draw_distance(distances[:0], LEVELS, "translate", {}),
         draw_transfer(measures[:0], NETWORKS, LEVELS, "translate"),
-        draw_sharing(measures[measures["network"] == "cnn"], LEVELS, "translate", POSITIONS),
+        draw_sharing(measures[measures["network"] == "cnn"], "fcn", LEVELS, "translate", POSITIONS),
     ]
     for figure in figures:
         (axes,) = figure.axes
@@ -436,7 +436,8 @@ def test_every_figure_shows_what_there_is(project):
         assert "FCN not run: 0.4" in texts("translate", name)
     for name in ("distance", "sharing"):
         assert "not run: 0.4" in texts("translate", name)
-    assert {"independent: √(2/81)", "independent: √(2/25)"} <= set(texts("translate", "distance"))
+    # 13 × 13 and 6 × 6 positions, of images of 28 × 28 pixels
+    assert {"independent: √(2/169)", "independent: √(2/36)"} <= set(texts("translate", "distance"))
     for name in ("accuracy", "distance", "transfer", "sharing"):
         assert texts("noise", name) == ["no runs"]
     assert "not run: 0.5" in texts("vcp", "accuracy-0.2")

@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 
 from freeconv.analysis.paper import COLUMNS, compare
+from freeconv.networks import NETWORKS
 from freeconv.report.html_tables import (
     MISSING,
     anchor,
     comparison_table,
     missing_connections,
-    network_title,
     other_medians,
     quadrant_swap,
     run_count,
@@ -21,6 +21,8 @@ from freeconv.report.html_tables import (
     signed,
     verdict_counts,
 )
+from freeconv.report.titles import network_title
+from freeconv.study import grid
 from tests.made_study import small_params
 
 NAN = math.nan
@@ -78,7 +80,8 @@ def compared():
     rows = [("mnist", "translate", level, network, "val_acc", value, 2) for (network, level), value in ours.items()]
     medians = pd.DataFrame(rows, columns=["dataset", "augmentation", "level", "network", "metric", "median", "runs"])
     folds = [medians.assign(fold=fold, value=medians["median"] + 0.001 * fold) for fold in range(2)]
-    return compare(PARAMS, medians, pd.concat(folds))
+    cells = [cell for cell in grid.cells(PARAMS) if cell.network in NETWORKS]
+    return compare(cells, grid.metrics(PARAMS), medians, pd.concat(folds))
 
 
 def test_comparison_has_every_cell_of_the_paper_and_of_the_parameters(compared):
@@ -127,8 +130,8 @@ def test_comparison_of_nothing():
 
 
 def test_other_medians():
-    levels = {"0": {"cnn": {"swap_acc": 0.5, "rotate_acc": None}}, "0.1": {"cnn": {"swap_acc": 0.4}}}
-    table = other_medians(PARAMS, "mnist", "translate", levels, ["rotate_acc", "swap_acc"])
+    medians = {("0", "cnn", "swap_acc"): 0.5, ("0", "cnn", "rotate_acc"): NAN, ("0.1", "cnn", "swap_acc"): 0.4}
+    table = other_medians(PARAMS, "mnist", "translate", medians, ["rotate_acc", "swap_acc"])
     assert texts(table) == [
         ["0", MISSING, MISSING, "0.5000", MISSING],
         ["0.1", MISSING, MISSING, "0.4000", MISSING],
@@ -137,19 +140,19 @@ def test_other_medians():
 
 
 def test_missing_connections():
-    levels = {"0.1": {"fcn-vcp-0.5": {"val_acc": 0.75}}}
-    first, second = texts(missing_connections(PARAMS, "mnist", 0.1, levels, COUNTS))
+    medians = {("0.1", "fcn-vcp-0.5", "val_acc"): 0.75}
+    first, second = texts(missing_connections(PARAMS, "mnist", 0.1, medians, COUNTS))
     assert first == ["0", "2", *[MISSING] * 7]
     assert second == ["0.5", "1", MISSING, "0.7500", *[MISSING] * 5]
 
 
 def test_quadrant_swap():
-    levels = {"0": {"cnn": {"val_acc": 0.9, "swap_acc": 0.5}, "fcn": {"val_acc": 0.8}}}
-    table = quadrant_swap(PARAMS, "mnist", "translate", levels, COUNTS)
+    medians = {("0", "cnn", "val_acc"): 0.9, ("0", "cnn", "swap_acc"): 0.5, ("0", "fcn", "val_acc"): 0.8}
+    table = quadrant_swap(PARAMS, "mnist", "translate", medians, COUNTS)
     assert texts(table) == [["CNN", "3", "0.9000", "0.5000"], ["FCN", "0", "0.8000", MISSING]]
     assert table.foot == ["CNN − FCN", "", "+0.1000", MISSING]
     alone = small_params(aug={"translate": [0]}, train={"networks": ["fcn"]})
-    assert quadrant_swap(alone, "mnist", "translate", levels, COUNTS).foot == []
+    assert quadrant_swap(alone, "mnist", "translate", medians, COUNTS).foot == []
 
 
 def test_search_has_all_cells_and_marks_the_chosen():

@@ -7,10 +7,9 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from freeconv.analysis.distance import kernel_distance
-from freeconv.images import swap_quadrants
-from freeconv.commands.drawings import make_drawings, sample_image
+from freeconv.commands.drawings import first_grid, make_drawings, sample_image
 from freeconv.errors import FreeconvError
-from freeconv.architectures.sizes import first_grid
+from freeconv.images import swap_quadrants
 from freeconv.report.illustrations import (
     LEVELS,
     draw_free_layer,
@@ -21,11 +20,8 @@ from freeconv.report.illustrations import (
     ring,
 )
 from freeconv.study import grid as study_grid
-from freeconv.study.jobs import Forms
 from freeconv.study.params import check_params
 from tests.made_study import write_data
-
-AUTHORS = Forms(edge_noise="authors", rotate="keras-2018")
 
 
 def random_image(shape, seed=0) -> np.ndarray:
@@ -85,7 +81,7 @@ def test_the_sample_is_the_first_image_where_there_are_few_classes(project):
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
 def test_levels_are_eleven_lettered_panels_that_begin_with_the_image(augmentation, shape):
     image = random_image(shape)
-    panels = draw_levels(image, augmentation, LEVELS, 0, Forms()).axes
+    panels = draw_levels(image, augmentation, LEVELS, 0, None).axes
     assert [axes.get_title() for axes in panels] == [
         *("(a) 0", "(b) 0.1", "(c) 0.2", "(d) 0.3", "(e) 0.4", "(f) 0.5", "(g) 0.6", "(h) 0.7", "(i) 0.8", "(j) 0.9"),
         "(k) 0.99",
@@ -96,37 +92,39 @@ def test_levels_are_eleven_lettered_panels_that_begin_with_the_image(augmentatio
 
 def test_translation_is_to_the_left_by_exactly_the_level():
     image = random_image((12, 10, 3))
-    for axes, pixels in zip(draw_levels(image, "translate", [0, 0.1, 0.7], 0, Forms()).axes, (0, 1, 7), strict=True):
+    for axes, pixels in zip(draw_levels(image, "translate", [0, 0.1, 0.7], 0, None).axes, (0, 1, 7), strict=True):
         expected = np.concatenate([image[:, pixels:], np.repeat(image[:, -1:], pixels, axis=1)], axis=1)
         np.testing.assert_allclose(shown(axes), expected, atol=1e-5)
 
 
 def test_rotation_is_clockwise_by_exactly_the_level():
     image = random_image((12, 12, 3))
-    for quarters, axes in enumerate(draw_levels(image, "rotate", [0, 0.25, 0.5, 0.75], 0, Forms()).axes):
+    for quarters, axes in enumerate(draw_levels(image, "rotate", [0, 0.25, 0.5, 0.75], 0, None).axes):
         np.testing.assert_allclose(shown(axes), np.rot90(image, -quarters), atol=1e-5)
 
 
 def test_rotation_has_the_form_of_the_study():
     image = random_image((12, 12, 3))
-    half = shown(draw_levels(image, "rotate", [0.5], 0, AUTHORS).axes[0])
+    half = shown(draw_levels(image, "rotate", [0.5], 0, "keras-2018").axes[0])
     np.testing.assert_allclose(half[2:, 2:], np.rot90(image, 2)[:-2, :-2], atol=1e-5)
 
 
 def test_noise_grows_with_the_level_and_is_the_same_otherwise():
     image = np.full((40, 40, 3), 0.5, np.float32)
-    panels = draw_levels(image, "noise", [0, 0.05, 0.1], 0, Forms()).axes
+    panels = draw_levels(image, "noise", [0, 0.05, 0.1], 0, None).axes
     weak, strong = (shown(axes) - image for axes in panels[1:])
     assert strong.std() == pytest.approx(0.1, rel=0.05)
     np.testing.assert_allclose(strong, 2 * weak, atol=1e-6)
-    other = shown(draw_levels(image, "noise", [0.1], 1, Forms()).axes[0])
+    other = shown(draw_levels(image, "noise", [0.1], 1, None).axes[0])
     assert not np.array_equal(other - image, strong)
 
 
-@pytest.mark.parametrize(("forms", "columns"), [(Forms(), slice(5, -5)), (AUTHORS, slice(None))])
-def test_edge_noise_has_the_form_of_the_study(forms, columns):
+@pytest.mark.parametrize(
+    ("form", "columns"), [(None, slice(5, -5)), ("border", slice(5, -5)), ("authors", slice(None))]
+)
+def test_edge_noise_has_the_form_of_the_study(form, columns):
     image = np.full((28, 28, 3), 0.5, np.float32)
-    changed = shown(draw_levels(image, "edge_noise", [0.1], 0, forms).axes[0]) != image
+    changed = shown(draw_levels(image, "edge_noise", [0.1], 0, form).axes[0]) != image
     border = np.ones_like(changed)
     border[5:-5, columns] = False
     np.testing.assert_array_equal(changed, border)
@@ -221,6 +219,6 @@ def test_radii_are_marked_around_a_cross():
 
 
 def test_the_grid_is_that_of_the_first_layer():
-    assert first_grid((28, 28, 1)) == (13, 13)  # √(2/169) = 0.1088, the untrained distance of the paper's Figure 5
-    assert first_grid((32, 32, 3)) == (14, 14)
-    assert first_grid((20, 40, 1)) == (9, 19)
+    # √(2/169) = 0.1088, the untrained distance of the paper's Figure 5
+    for shape, grid in (((28, 28, 1), (13, 13)), ((32, 32, 3), (14, 14)), ((20, 40, 1), (9, 19))):
+        assert first_grid(shape) == grid

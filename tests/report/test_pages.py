@@ -1,6 +1,7 @@
 import html
 import re
 import shutil
+from base64 import b64encode
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,8 @@ import yaml
 from freeconv.commands.report import make_report
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
-from freeconv.report.pages import claims, picture, problem_lines, run_cells
+from freeconv.report.captions import Caption
+from freeconv.report.pages import claim_entries, picture, problem_lines, run_cells
 from freeconv.study import grid, paths
 from freeconv.study.params import check_params
 from tests.made_study import small_params, sum_tables, write_measures, write_runs, write_traces
@@ -180,7 +182,7 @@ def test_numbers_of_claims():
         **{"paper": float("nan"), "ours": -0.12345, "low": -0.2, "high": 0.00001},
     }
     small = {**row, "id": "y", "comparison": "distance_radius_1", "low": float("nan")}
-    first, second = (claim.judgements[0] for claim in claims(pd.DataFrame([row, small])))
+    first, second = (claim.rows[0] for claim in claim_entries(pd.DataFrame([row, small])))
     assert first == ("mnist", "—", "−0.1235", "−0.2000 … +0.0000", 5, "supported", "✓", "x")
     assert (second.ours, second.interval) == ("−0.123450", "")
 
@@ -301,7 +303,9 @@ def test_names_from_users_are_escaped(copied):
     assert any("<script>alert(1)</script>" in text for text in page.texts)
 
 
-@pytest.mark.parametrize("name", ["claims", "compared", "distance", "problems", "runs", "search", "metrics.json"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "claims", "compared", "distance", "problems", "runs", "search", "metrics.json"]
+)
 def test_what_tables_lack_is_missing_on_the_page(name, reports, copied):
     if name == "metrics.json":
         (copied / name).write_text("{}")
@@ -313,7 +317,7 @@ def test_what_tables_lack_is_missing_on_the_page(name, reports, copied):
     pages = {page: Page((copied / page).read_text()) for page in PAGES}  # whole, every element closed
     missing = pages["index.html"].texts.count("—")
     before = Page((reports / "index.html").read_text()).texts.count("—")
-    assert missing > before if name in ("metrics.json", "search") else missing <= before
+    assert missing > before if name in ("accuracy", "search") else missing <= before
 
 
 def test_rows_that_tables_lack_are_missing_on_the_page(copied):
@@ -359,9 +363,10 @@ def test_missing_pictures_are_shown_as_missing(copied):
         assert len(page.all("figure")) == len(page.all("img")) + 1
 
 
-def test_a_picture_is_held_or_shown(copied):
-    path = "reports/drawings/radii.png"
-    held = picture(path, "reports", ("alt", "caption"))
-    assert held.source.startswith("data:image/png;base64,")
-    assert picture(path, "reports", ("alt", "caption"), inline=False) == held._replace(source="drawings/radii.png")
+def test_a_picture_is_held_or_shown():
+    path, caption = "drawings/radii.png", Caption("alt", "caption")
+    held = picture({path: IMAGE}, path, caption)
+    assert held.source == f"data:image/png;base64,{b64encode(IMAGE).decode()}"
+    assert picture({path: IMAGE}, path, caption, inline=False) == held._replace(source="drawings/radii.png")
+    assert picture({}, path, caption) == ("", "alt", "caption", "")
     assert held.link == "drawings/radii.svg"

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import pytest
 
+from freeconv.architectures.layers import BatchNormalization, Dense, Dropout, Free
 from freeconv.commands import train
 from freeconv.errors import FreeconvError
-from freeconv.storage import checkpoint_file
+from freeconv.storage import checkpoint_file, run_file
 from freeconv.storage.checkpoint_file import (
     checkpoint_identity,
     checkpoint_key,
@@ -26,7 +27,7 @@ from freeconv.storage.checkpoint_file import (
 from freeconv.storage.hdf5 import read_h5
 from freeconv.training.stack import Replicas, compile_replicas
 from freeconv.training.state import SPLIT, Checkpoint, Result
-from tests.tiny_jobs import checkpoint_path, config, data_path, run_path, shard_path, write_tiny
+from tests.tiny_jobs import checkpoint_path, config, data_path, registered, run_path, shard_path, write_tiny
 
 TIMES = ("seconds", "overhead_seconds", "attributes_sha256")
 
@@ -83,7 +84,7 @@ def start_job(folder, target, job, stack, kill=None, minutes=0.0):
     paths = shard_path(folder), run_path(target), checkpoint_path(target)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint_file, "write_h5", kill.during(checkpoint_file.write_h5))
-        patch.setattr(train, "write_h5", kill.during(train.write_h5))
+        patch.setattr(run_file, "write_h5", kill.during(run_file.write_h5))
         try:
             train.train(job, data_path(folder), *paths, kill, stack, checkpoint_minutes=minutes)
         except Killed:
@@ -116,10 +117,7 @@ class Sums(Replicas):
 
     @classmethod
     def compiled(cls, model, _):
-        paths = [variable.path for variable in model.trainable_variables]
-        layers = {
-            layer.name: [paths.index(variable.path) for variable in layer.trainable_variables] for layer in model.layers
-        }
+        places = {variable.path: place for place, variable in enumerate(model.trainable_variables)}
 
         def stack(start):
             state = keras.tree.map_structure(np.array, start)
@@ -140,8 +138,8 @@ class Sums(Replicas):
             def values():
                 return np.array([abs(np.sin(1e3 * float(weight.mean()))) for weight in state["weights"][-1]])
 
-            def weights(layer):
-                return [state["weights"][position].copy() for position in layers[layer]]
+            def weights(names):
+                return {name: state["weights"][places[name]].copy() for name in names}
 
             def keep(positions):
                 return stack(keras.tree.map_structure(lambda array: array[positions], state))
@@ -330,11 +328,12 @@ def test_whatever_decides_the_numbers_decides_the_key(monkeypatch):
         {"stack": [run.model_copy(update={"patience": 49}) for run in RUNS[:2]]},
         {"stacked": False},
         {"data_sha256": "1" * 64},
+        {"parents": ["2" * 64]},
         {"environment": {**ENVIRONMENT, "device": "CPU (b)"}},
         {"environment": {**ENVIRONMENT, "versions": {"keras": "3.12.1"}}},
     ]
     keys = [checkpoint_key(checkpoint_identity(**{**about, **other})) for other in others]
-    monkeypatch.setattr(checkpoint_file, "code_hash", lambda _: "another")
+    monkeypatch.setattr(checkpoint_file, "train_code", lambda _: "another")
     keys.append(checkpoint_key(checkpoint_identity(**about)))
     assert len(set(keys)) == len(others) + 1
     assert keys[0] == checkpoint_key(IDENTITY)
@@ -402,23 +401,29 @@ def test_a_full_disk_does_not_end_the_training(folder, tmp_path, sums, monkeypat
 REAL = {
     "fcn-off": ("off", {"network": "fcn-vcp-0.5", "vcp_mask": "connections", "levels": [0.2], "fold_indices": [0]}),
     "fcn-on": ("on", {"network": "fcn", "levels": [0.2], "fold_indices": [0, 2], "epochs": 5, "patience": 1}),
+    "regular-off": ("off", {"network": "regular", "levels": [0.2], "fold_indices": [0]}),
+    "regular-on": ("on", {"network": "regular", "levels": [0.2], "fold_indices": [0, 2], "epochs": 5, "patience": 1}),
+    "flat": ("off", {"network": "flat", "levels": [0.2], "fold_indices": [0]}),
 }
+REGULAR = Free(4, 3, 2), BatchNormalization(0.8), Dropout(0.5), Dense(8)
 
 
 @pytest.mark.parametrize("name", list(REAL))
 def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     """Compiled once, here; that two processes compile the same, `test_kill_9` shows."""
     stack, values = REAL[name]
-    job, every, compiled = config(**values), Killer(), {}
+    every, compiled = Killer(), {}
     monkeypatch.setattr(
         train, "compile_replicas", lambda model, rate: compiled.setdefault("once", compile_replicas(model, rate))
     )
-    assert start_job(folder, tmp_path / "whole", job, stack, every)
-    whole = results_of(tmp_path / "whole", job)
-    for _ in range(2):
-        assert not start_job(folder, tmp_path / "killed", job, stack, Killer(every.points // 3))
-    assert start_job(folder, tmp_path / "killed", job, stack)
-    assert results_of(tmp_path / "killed", job) == whole
+    with registered("regular", *REGULAR), registered("flat", Dense(8)):
+        job = config(**values)
+        assert start_job(folder, tmp_path / "whole", job, stack, every)
+        whole = results_of(tmp_path / "whole", job)
+        for _ in range(2):
+            assert not start_job(folder, tmp_path / "killed", job, stack, Killer(every.points // 3))
+        assert start_job(folder, tmp_path / "killed", job, stack)
+        assert results_of(tmp_path / "killed", job) == whole
 
 
 def test_kill_9(folder, tmp_path, capsys):

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from freeconv.errors import FreeconvError
-from freeconv.machine.clock import mend_times
-from freeconv.storage import hdf5
+from freeconv.machine.clock import repair_times
+from freeconv.storage import atomic, hdf5
 from freeconv.storage.atomic import write_text
 from freeconv.storage.csv_files import read_csv, read_png, read_summed, write_csv, write_sums
 from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
@@ -268,7 +268,7 @@ def test_a_foreign_file_is_refused(tmp_path):
 def test_a_failed_write_leaves_what_was_there(path, monkeypatch):
     before = path.read_bytes()
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr("freeconv.storage.os.replace", lambda *_: (_ for _ in ()).throw(full))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(full))
     line = f"^{path}: expected to write it, received No space left on device; make room on the disk .* and run again$"
     with pytest.raises(FreeconvError, match=line):
         write_h5(path, {"other": np.zeros(3)}, {})
@@ -281,7 +281,7 @@ def test_a_failed_write_leaves_what_was_there(path, monkeypatch):
 @pytest.mark.parametrize("damage", [lambda held: held[:-1] + b"x", lambda held: held[:-1], lambda held: held + b"x"])
 def test_what_the_disk_does_not_hold_is_not_taken(path, monkeypatch, damage):
     before = path.read_bytes()
-    monkeypatch.setattr("freeconv.storage._flush", lambda file: file.write_bytes(damage(file.read_bytes())))
+    monkeypatch.setattr(atomic, "_flush", lambda file: file.write_bytes(damage(file.read_bytes())))
     with pytest.raises(FreeconvError, match=f"^{path}: expected to read back what was written, received other content"):
         write_h5(path, {"other": np.zeros(3)}, {})
     assert path.read_bytes() == before
@@ -304,24 +304,25 @@ def test_a_file_has_one_writer(path):
 
 def test_a_writer_that_renames_before_the_next_one_locks_loses_nothing(path, monkeypatch):
     """The next one has then opened what has become the file itself, and must not write into it."""
-    before, lock = path.read_bytes(), fcntl.flock
+    before, temporary, lock = path.read_bytes(), path.with_name(f".{path.name}.tmp"), fcntl.flock
 
     def flock_late(file, operation):
-        monkeypatch.setattr("freeconv.storage.fcntl.flock", lock)
-        os.replace(file.name, path.with_name("renamed"))
+        monkeypatch.setattr(fcntl, "flock", lock)
+        os.replace(temporary, path.with_name("renamed"))
         lock(file, operation)
 
-    monkeypatch.setattr("freeconv.storage.fcntl.flock", flock_late)
+    monkeypatch.setattr(fcntl, "flock", flock_late)
     write_h5(path, ARRAYS, ATTRIBUTES)
     assert path.read_bytes() == before
     assert path.with_name("renamed").read_bytes() == b""
 
 
-def test_a_file_system_without_locks_can_be_written(path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_can_be_written(path, monkeypatch, number):
     def no_locks(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("freeconv.storage.fcntl.flock", no_locks)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     write_text(path, "text")
     assert path.read_text() == "text"
 
@@ -331,7 +332,7 @@ def test_times_in_the_future_become_now(tmp_path):
     for file, moment in ((late, time.time() + 86400), (early, 1e9)):
         file.touch()
         os.utime(file, (moment, moment))
-    assert mend_times([late, early, tmp_path / "none"]) == [str(late)]
+    assert repair_times([late, early, tmp_path / "none"]) == [str(late)]
     assert abs(late.stat().st_mtime - time.time()) < 60
     assert early.stat().st_mtime == 1e9
 

@@ -12,7 +12,13 @@ TESTS = Path(__file__).parent.parent
 
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the process with that backend")
 def test_jax():
-    tests = ["layers", "architectures", "training/test_stack.py", "commands/test_train.py"]
+    tests = [
+        "layers",
+        "architectures",
+        "training/test_stack.py",
+        "training/test_layers_with_state.py",
+        "commands/test_train.py",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-n0", *(str(TESTS / name) for name in tests)],
         env={**os.environ, "KERAS_BACKEND": "jax"},

@@ -26,7 +26,7 @@ def copy_project(folder: Path, **changes) -> Path:
         text=True,
         check=True,
     ).stdout
-    for name in filter(None, listed.split("\0")):
+    for name in filter(lambda name: (ROOT / name).exists() and name, listed.split("\0")):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target, follow_symlinks=False)

@@ -119,10 +119,15 @@ def test_another_level_trains_only_what_is_missing(study):
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("report", {"report"}),
-        ("figures", {"figures", "drawings", "report"}),
-        ("distance", {"distance", "measure", "drawings", *REPORT}),
+        ("report/pages", {"report"}),
+        ("report/figures", {"figures"}),
+        ("report/panels", {"figures", "drawings"}),
+        ("analysis/medians", REPORT),
+        ("analysis/distance", {"distance", "measure", "drawings", *REPORT}),
+        ("measures/signal_to_noise", {"measure", *REPORT}),
+        ("training/loop", {"train_none", "train_translate", "distance", "measure", *REPORT}),
         ("layers/free_conv_2d", {"train_none", "train_translate", "distance", "measure", "drawings", *REPORT}),
+        ("data/passes", {"shard", "train_none", "train_translate", "distance", "measure", *REPORT}),
     ],
 )
 def test_changed_code_makes_its_dependents_again_and_a_comment_nothing(study, module, expected):
@@ -136,6 +141,42 @@ def test_changed_code_makes_its_dependents_again_and_a_comment_nothing(study, mo
     finally:
         source.write_text(before)
     assert planned(study) == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("__init__.py", '__version__ = "', '__version__ = "9.'),
+        ("commands/progress.py", "epoch {", "Epoch {"),
+        ("storage/hdf5.py", "expected an HDF5 file", "expected a file of HDF5"),
+        ("training/stack.py", "expected tensorflow or jax", "expected jax or tensorflow"),
+        ("commands/train.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        ("machine/locks.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        ("storage/run_file.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        ("study/grid.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+        ("cli.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
+    ],
+    ids=lambda value: value if value.endswith(".py") else "",
+)
+def test_an_edit_that_changes_no_number_makes_nothing_again(study, file, old, new):
+    source = study / "src/freeconv" / file
+    before = source.read_text()
+    assert old in before
+    try:
+        source.write_text(before.replace(old, new, 1))
+        assert planned(study) == {}
+    finally:
+        source.write_text(before)
+
+
+def test_a_renamed_page_makes_the_report_alone(study):
+    source = study / "src/freeconv/study/paths.py"
+    before = source.read_text()
+    try:
+        source.write_text(before.replace("index.html", "main.html"))
+        assert set(planned(study)) == {"report"}
+    finally:
+        source.write_text(before)
 
 
 def test_a_damaged_shard_is_named_and_not_used(study):

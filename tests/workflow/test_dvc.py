@@ -58,8 +58,8 @@ def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
     assert is_quiet(clone)
     # In a clone, too, exactly the dependents of what has changed are made again.
     changes = {
-        "src/freeconv/distance.py": ("\n# a comment\n", {}),
-        "src/freeconv/figures.py": ("\nCHANGED = 1\n", {"figures": 1, "drawings": 1, "report": 1}),
+        "src/freeconv/analysis/distance.py": ("\n# a comment\n", {}),
+        "src/freeconv/report/panels.py": ("\nCHANGED = 1\n", {"figures": 1, "drawings": 1}),
         "workflow/rules/distance.smk": (
             '        " --changed"\n',
             {"distance": 2, "tables": 1, "figures": 1, "report": 1},

@@ -70,7 +70,7 @@ def queue(study):
     dvc("exp", "run", "--queue", "--name", "sweep", "-S", "aug.translate=0.1,0.2", cwd=study)
     dvc("exp", "run", "--queue", "--name", "wrong", "-S", "train.epochs=0", cwd=study)
     # What is edited meanwhile, here in the installed package, is no part of an experiment.
-    module = study / "src/freeconv/shard.py"
+    module = study / "src/freeconv/data/passes.py"
     before = module.read_text()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(study / "src"))

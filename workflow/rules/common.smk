@@ -10,13 +10,14 @@ SOURCES = [str(Path(workflow.basedir, "src")), os.environ.get("PYTHONPATH")]
 sys.path.insert(0, SOURCES[0])
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, SOURCES)))
 
-from freeconv.code_hash import code_hash
+from freeconv.augmentations import AUGMENTATIONS
 from freeconv.commands.fetch import raw_sha256
 from freeconv.errors import FreeconvError
-from freeconv.machine.clock import mend_times
+from freeconv.machine.clock import repair_times
 from freeconv.machine.watchdog import hold_live_run, own_jobs
-from freeconv.study import network_names
-from freeconv.study import grid, paths
+from freeconv.networks import NETWORKS
+from freeconv.planning.estimate import check_images
+from freeconv.study import code, grid, network_names, paths
 from freeconv.study.params import check_params, read_values
 from freeconv.vocabulary import level_text
 
@@ -54,12 +55,20 @@ def hold_run():
         sys.exit(f"freeconv: error: {error}")
 
 
-def mend_files():
-    """Mend times in the future, which a clock that was moved back has left, of all that jobs may read."""
+def check_study_images():
+    """End before the first job if the images are too few or too small for the study's training jobs."""
+    try:
+        check_images(PARAMS)
+    except FreeconvError as error:
+        sys.exit(f"freeconv: error: {error}")
+
+
+def repair_files():
+    """Repair times in the future, which a clock that was moved back has left, of all that jobs may read."""
     sources = [path for path in Path("src/freeconv").rglob("*") if path.is_file()]
-    if mended := mend_times([*grid.all_files(PARAMS), *sources]):
+    if repaired := repair_times([*grid.all_files(PARAMS), *sources]):
         print(
-            f"freeconv: {len(mended)} files were dated in the future, as {mended[0]}: they have the time of now",
+            f"freeconv: {len(repaired)} files were dated in the future, as {repaired[0]}: they have the time of now",
             file=sys.stderr,
         )
 
@@ -85,18 +94,21 @@ def fetch_options(wildcards):
 
 def fetch_raw(wildcards):
     """Return the hash of the raw files, so that changed ones are noticed."""
-    return raw_sha256(wildcards.dataset, PARAMS.data.folders.get(wildcards.dataset))
+    try:
+        return raw_sha256(wildcards.dataset, PARAMS.data.folders.get(wildcards.dataset))
+    except FreeconvError as error:
+        sys.exit(f"freeconv: error: {error}")
 
 
 def shard_config(wildcards):
-    """Return the configuration of a shard, as JSON."""
+    """Return the configuration of a shard."""
     return grid.shard_config(
         PARAMS,
         wildcards.dataset,
         wildcards.augmentation,
         float(wildcards.level),
         int(wildcards.copy_index),
-    ).text()
+    )
 
 
 def shard_output():
@@ -144,10 +156,27 @@ def train_results(study):
     ]
 
 
-def train_config(study):
-    """Return the function that gives the configuration of a job, as JSON."""
+def train_parents(study):
+    """Return the function that gives the results of the networks that those of a job start from."""
 
-    def config_text(wildcards):
+    def files(wildcards):
+        variant = network_names.parse_variant(wildcards.network)
+        parent = NETWORKS[variant.kind].parent
+        if parent is None:
+            return []
+        network = network_names.variant_name(variant._replace(kind=parent))
+        return [
+            path.format(**{**wildcards, "network": network})
+            for path in train_results(study)
+        ]
+
+    return files
+
+
+def train_config(study):
+    """Return the function that gives the configuration of a job."""
+
+    def config(wildcards):
         return grid.train_config(
             PARAMS,
             wildcards.dataset,
@@ -155,9 +184,14 @@ def train_config(study):
             study.augmentation,
             [float(str(level).format(**wildcards)) for level in train_levels(study)],
             [int(str(fold).format(**wildcards)) for fold in train_folds(study)],
-        ).text()
+        )
 
-    return config_text
+    return config
+
+
+def train_code(study):
+    """Return the function that gives the hash of a job's code."""
+    return lambda wildcards: code.train_code(train_config(study)(wildcards))
 
 
 def cell_runs(wildcards):
@@ -175,22 +209,25 @@ def cell_runs(wildcards):
 
 
 def distance_config(wildcards):
-    """Return the configuration of traces, as JSON."""
-    return grid.distance_config(
-        PARAMS,
-        wildcards.dataset,
-        wildcards.network,
-        wildcards.augmentation,
-        float(wildcards.level),
-    ).text()
+    """Return the configuration of traces."""
+    return grid.distance_config(PARAMS, *cell(wildcards))
 
 
 def measure_config(wildcards):
-    """Return the configuration of measures, as JSON."""
-    return grid.measure_config(
-        PARAMS,
+    """Return the configuration of measures."""
+    return grid.measure_config(PARAMS, *cell(wildcards))
+
+
+def cell(wildcards):
+    """Return dataset, network, augmentation and level."""
+    return (
         wildcards.dataset,
         wildcards.network,
         wildcards.augmentation,
         float(wildcards.level),
-    ).text()
+    )
+
+
+def text(config):
+    """Return the function that gives a configuration as JSON."""
+    return lambda wildcards: config(wildcards).text()

@@ -14,6 +14,6 @@ rule fetch:
     params:
         options=fetch_options,
         raw=fetch_raw,
-        code=code_hash("freeconv.commands.fetch"),
+        code=lambda wildcards: code.fetch_code(wildcards.dataset),
     shell:
         "freeconv fetch {wildcards.dataset} {params.options:q} > {log} 2>&1"

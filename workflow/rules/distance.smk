@@ -14,7 +14,7 @@ rule distance:
     benchmark:
         "logs/distance/{dataset}/{network}/{augmentation}/{level}.tsv"
     params:
-        config=distance_config,
-        code=code_hash("freeconv.commands.distance"),
+        config=text(distance_config),
+        code=code.distance_code(),
     shell:
         "freeconv distance {params.config:q} > {log} 2>&1"

@@ -18,7 +18,7 @@ rule measure:
     resources:
         mem_mb=3000,
     params:
-        config=measure_config,
-        code=code_hash("freeconv.commands.measure"),
+        config=text(measure_config),
+        code=lambda wildcards: code.measure_code(measure_config(wildcards)),
     shell:
         "freeconv measure {params.config:q} --threads {threads} > {log} 2>&1"

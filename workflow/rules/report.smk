@@ -10,6 +10,7 @@ rule all_report:
 
 rule tables:
     input:
+        grid.data_files(PARAMS),
         grid.run_files(PARAMS),
         grid.distance_files(PARAMS),
         grid.measure_files(PARAMS),
@@ -25,7 +26,7 @@ rule tables:
         "logs/tables.tsv"
     params:
         params=PARAMS.text(),
-        code=code_hash("freeconv.commands.tables"),
+        code=code.tables_code(),
     shell:
         "freeconv tables {params.params:q} > {log} 2>&1"
 
@@ -34,7 +35,6 @@ rule figures:
     input:
         paths.table_files(),
         grid.sample_shard_files(PARAMS),
-        grid.position_files(PARAMS),
     output:
         grid.figure_files(PARAMS),
     log:
@@ -43,7 +43,7 @@ rule figures:
         "logs/figures.tsv"
     params:
         params=PARAMS.text(),
-        code=code_hash("freeconv.commands.figures"),
+        code=code.figures_code(PARAMS),
     shell:
         "freeconv figures {params.params:q} > {log} 2>&1"
 
@@ -59,7 +59,7 @@ rule drawings:
         "logs/drawings.tsv"
     params:
         params=grid.drawing_params(PARAMS).text(),
-        code=code_hash("freeconv.commands.drawings"),
+        code=code.drawings_code(PARAMS),
     shell:
         "freeconv drawings {params.params:q} > {log} 2>&1"
 
@@ -80,6 +80,6 @@ rule report:
         "logs/report.tsv"
     params:
         params=PARAMS.text(),
-        code=code_hash("freeconv.commands.report"),
+        code=code.report_code(PARAMS),
     shell:
         "freeconv report {params.params:q} > {log} 2>&1"

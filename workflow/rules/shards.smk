@@ -14,8 +14,8 @@ rule shard:
     benchmark:
         "logs/shard/{dataset}/{augmentation}/{level}/copy-{copy_index}.tsv"
     params:
-        config=shard_config,
+        config=text(shard_config),
         compression=PARAMS.shards.compression,
-        code=code_hash("freeconv.commands.shard"),
+        code=lambda wildcards: code.shard_code(shard_config(wildcards)),
     shell:
         "freeconv shard {params.config:q} --compression {params.compression} > {log} 2>&1"

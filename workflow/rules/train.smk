@@ -12,6 +12,7 @@ for STUDY in grid.studies(PARAMS):
         input:
             paths.data_file("{dataset}"),
             train_shards(STUDY),
+            train_parents(STUDY),
         output:
             train_results(STUDY),
         log:
@@ -27,7 +28,7 @@ for STUDY in grid.studies(PARAMS):
             mem_mb=3000,
             stack=PARAMS.train.stack,
         params:
-            config=train_config(STUDY),
-            code=code_hash("freeconv.commands.train"),
+            config=text(train_config(STUDY)),
+            code=train_code(STUDY),
         shell:
             "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} > {log} 2>&1"

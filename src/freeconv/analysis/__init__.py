@@ -1,0 +1,1 @@
+"""Arithmetic of results: kernel distances, medians, intervals, the paper's numbers, verdicts."""

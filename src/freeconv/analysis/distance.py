@@ -1,5 +1,7 @@
 """Distances between the kernels of a free layer: do they come to share their weights by themselves?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from freeconv.vocabulary import DistanceMeasure
@@ -70,6 +72,29 @@ def kernel_distance(
             return float(np.mean(_ring_squares(field, radius)) / 2)
         field /= np.linalg.norm(field)
         return float(np.mean(np.sqrt(_ring_squares(field, radius))))
+
+
+def distances_by_epoch(
+    snapshots: np.ndarray, grid: tuple[int, int], radii: Sequence[int], measures: Sequence[DistanceMeasure]
+) -> dict[tuple[int, DistanceMeasure], np.ndarray]:
+    """Return the kernel distances of a layer over training.
+
+    Args:
+        snapshots: float array (epochs, positions, K, filters): the layer's kernels after each epoch that was kept.
+        grid: rows and columns of positions.
+        radii: Chebyshev distances in positions, at least 1; those with no interior position are left out.
+        measures: as for `kernel_distance`.
+
+    Returns:
+        Radius and measure to the distances, float64 (epochs,): by radius, and of each radius by measure.
+
+    Raises:
+        ValueError: shapes and grid disagree, or a radius or measure is impossible.
+    """
+    compared = [(radius, measure) for radius in radii if radius <= largest_radius(grid) for measure in measures]
+    # epochs outermost: each snapshot is worked on while it is in the processor's cache
+    distances = np.array([[kernel_distance(kernels, grid, *pair) for pair in compared] for kernels in snapshots])
+    return {pair: distances[:, column] for column, pair in enumerate(compared)}
 
 
 def _ring_squares(field: np.ndarray, radius: int) -> np.ndarray:

@@ -10,6 +10,16 @@ from scipy import stats
 CONFIDENCE = 0.95
 
 
+def half_width(error: ArrayLike, count: ArrayLike) -> np.ndarray:
+    """Return half the width of 95 % t-intervals of means.
+
+    Args:
+        error: standard errors of the means.
+        count: number of values behind each; one counts as two.
+    """
+    return stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(np.asarray(count) - 1, 1)) * error
+
+
 def interval(values: ArrayLike, center: float | None = None) -> tuple[float, float]:
     """Return the 95 % interval of a mean over folds, from Student's t.
 
@@ -30,7 +40,7 @@ def interval(values: ArrayLike, center: float | None = None) -> tuple[float, flo
     values = np.asarray(values, dtype=float)
     if values.size < 2:
         return np.nan, np.nan
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
+    half = float(half_width(stats.sem(values), values.size))
     center = values.mean() if center is None else center
     return float(center - half), float(center + half)
 
@@ -49,8 +59,7 @@ def mean_and_interval(values: Sequence[np.ndarray]) -> pd.DataFrame:
         row[: len(history)] = history
     count = np.sum(~np.isnan(padded), axis=0)
     mean = np.nansum(padded, axis=0) / count
-    freedom = np.maximum(count - 1, 1)
-    error = np.sqrt(np.nansum((padded - mean) ** 2, axis=0) / freedom / count)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error  # of one run the error is 0
+    error = np.sqrt(np.nansum((padded - mean) ** 2, axis=0) / np.maximum(count - 1, 1) / count)  # of one run 0
+    half = half_width(error, count)
     epoch = np.arange(1, padded.shape[1] + 1)
     return pd.DataFrame({"epoch": epoch, "mean": mean, "low": mean - half, "high": mean + half, "runs": count})

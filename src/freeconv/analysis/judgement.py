@@ -1,7 +1,9 @@
-"""The paper's conclusions, and whether the study at hand supports them."""
+"""Whether the study at hand supports the paper's conclusions."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,10 @@ from freeconv.analysis.distance import distance_key
 from freeconv.analysis.intervals import interval
 from freeconv.analysis.paper import paper_medians
 from freeconv.datasets import paper_dataset
-from freeconv.study.claims import Claim, Comparison, PaperDataset, Quantity
 from freeconv.vocabulary import level_text, trained_as
+
+if TYPE_CHECKING:
+    from freeconv.study.claims import Claim, Comparison, PaperDataset, Quantity
 
 Verdict = Literal["supported", "not supported", "undecided"]
 
@@ -39,7 +43,7 @@ COLUMNS = [
 ]
 
 
-class Estimate(NamedTuple):
+class Contrast(NamedTuple):
     """What a comparison comes to.
 
     Attributes:
@@ -54,7 +58,7 @@ class Estimate(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """An estimate held against a claim."""
+    """A contrast held against a claim."""
 
     ours: float
     low: float
@@ -69,7 +73,7 @@ def judge(claims: Sequence[Claim], values: pd.DataFrame, traces: pd.DataFrame) -
     """Hold every claim against a study.
 
     Differences are paired by fold, over the folds that all cells have; the estimate is their mean, with the 95 %
-    interval of `compare.interval`. A claim is supported where the interval lies wholly on the claimed side of the
+    interval of `intervals.interval`. A claim is supported where the interval lies wholly on the claimed side of the
     margin, not supported where it lies wholly on the other, and otherwise undecided: so too with one fold, which has
     no interval, and where a cell is missing. A cell is missing that was not run at exactly the claim's level, or that
     has a run whose value is NaN. A claim about each level is supported if it is at all levels that were run, not
@@ -97,7 +101,7 @@ def judge(claims: Sequence[Claim], values: pd.DataFrame, traces: pd.DataFrame) -
             counterpart = paper_dataset(dataset)
             if counterpart not in claim.margin:
                 continue
-            found = _judgement(claim, claim.margin[counterpart], _estimates(claim.comparison, dataset, ours))
+            found = _judgement(claim, claim.margin[counterpart], _contrasts(claim.comparison, dataset, ours))
             stated = claim.paper.get(counterpart)
             if stated is None:
                 stated = _paper_value(claim, counterpart, paper, found.levels)
@@ -140,10 +144,10 @@ def _cells(values: pd.DataFrame) -> Cells:
     return {key: group.sort_index() for key, group in groups}
 
 
-def _estimates(
+def _contrasts(
     comparison: Comparison, dataset: str, cells: Cells, only: Sequence[float] | None = None
-) -> list[Estimate]:
-    """Return what a comparison comes to on one dataset: one estimate, or one for each level.
+) -> list[Contrast]:
+    """Return what a comparison comes to on one dataset: one contrast, or one for each level.
 
     Args:
         comparison: what to compute.
@@ -182,20 +186,19 @@ def _levels(quantity: Quantity, dataset: str, cells: Cells) -> set[float]:
     }
 
 
-def _difference(comparison: Comparison, dataset: str, cells: Cells, level: float | None) -> Estimate:
+def _difference(comparison: Comparison, dataset: str, cells: Cells, level: float | None) -> Contrast:
     """Return the sum of `plus` less that of `minus`, fold by fold, at one level."""
     levels = () if level is None else (level,)
     signed = [(1, quantity) for quantity in comparison.plus] + [(-1, quantity) for quantity in comparison.minus]
     terms = []
     absent = []
     for sign, quantity in signed:
-        where = quantity.model_copy(update={"level": level}) if quantity.level is None else quantity
         cell = cells.get((dataset, *quantity.at(level)))
         if cell is None:
-            absent.append(where.text())
+            absent.append(quantity.text(level))
         elif cell.isna().any():
             folds = ", ".join(str(fold) for fold in cell.index[cell.isna()])
-            absent.append(f"{where.text()} (NaN in fold {folds})")
+            absent.append(f"{quantity.text(level)} (NaN in fold {folds})")
         else:
             terms.append(sign * cell)
     if absent:
@@ -203,33 +206,33 @@ def _difference(comparison: Comparison, dataset: str, cells: Cells, level: float
     paired = pd.concat(terms, axis=1, join="inner").sum(axis=1)
     if paired.empty:
         return _missing(levels, f"a fold that {_listed([quantity.text() for _, quantity in signed])} have in common")
-    return Estimate(levels, paired)
+    return Contrast(levels, paired)
 
 
-def _slope(differences: Sequence[Estimate]) -> Estimate:
+def _slope(differences: Sequence[Contrast]) -> Contrast:
     """Return the slope of the least-squares line through the differences at several levels, fold by fold."""
     levels = tuple(level for difference in differences for level in difference.levels)
     if problem := next((difference.problem for difference in differences if difference.problem), ""):
-        return Estimate(levels, pd.Series(dtype=float), problem)
+        return Contrast(levels, pd.Series(dtype=float), problem)
     if len(levels) < 2:
         return _missing(levels, f"a second level, for a slope, beside {level_text(levels[0])}")
     by_level = pd.concat([difference.values for difference in differences], axis=1, join="inner")
     if by_level.empty:
         return _missing(levels, f"a fold that the levels {_listed([level_text(level) for level in levels])} share")
     centered = np.array(levels) - np.mean(levels)
-    return Estimate(levels, by_level.dot(centered) / (centered @ centered))
+    return Contrast(levels, by_level.dot(centered) / (centered @ centered))
 
 
-def _missing(levels: tuple[float, ...], what: str) -> Estimate:
-    """Return an estimate that could not be made."""
-    return Estimate(levels, pd.Series(dtype=float), f"Missing: {what}.")
+def _missing(levels: tuple[float, ...], what: str) -> Contrast:
+    """Return a contrast that could not be made."""
+    return Contrast(levels, pd.Series(dtype=float), f"Missing: {what}.")
 
 
-def _judgement(claim: Claim, margin: float, estimates: Sequence[Estimate]) -> Judgement:
+def _judgement(claim: Claim, margin: float, contrasts: Sequence[Contrast]) -> Judgement:
     """Return the least favourable of a claim's judgements: by verdict, then by distance from the margin."""
     sign = 1 if claim.direction == "above" else -1
     order: tuple[Verdict, ...] = ("not supported", "undecided", "supported")
-    judgements = [_one_judgement(sign, margin, estimate) for estimate in estimates]
+    judgements = [_one_judgement(sign, margin, contrast) for contrast in contrasts]
     least = min(judgements, key=lambda one: (order.index(one.verdict), np.nan_to_num(sign * one.ours, nan=-np.inf)))
     used = _listed([level_text(level) for level in sorted(level for one in judgements for level in one.levels)])
     if claim.comparison.levels is None or not used:
@@ -243,11 +246,11 @@ def _judgement(claim: Claim, margin: float, estimates: Sequence[Estimate]) -> Ju
     return least._replace(reason=where + least.reason[0].lower() + least.reason[1:])
 
 
-def _one_judgement(sign: int, margin: float, estimate: Estimate) -> Judgement:
-    """Hold one estimate against a margin: above it for `sign` 1, below it for −1."""
-    if estimate.problem:
-        return Judgement(np.nan, np.nan, np.nan, 0, "undecided", estimate.problem, estimate.levels)
-    low, high = interval(estimate.values)
+def _one_judgement(sign: int, margin: float, contrast: Contrast) -> Judgement:
+    """Hold one contrast against a margin: above it for `sign` 1, below it for −1."""
+    if contrast.problem:
+        return Judgement(np.nan, np.nan, np.nan, 0, "undecided", contrast.problem, contrast.levels)
+    low, high = interval(contrast.values)
     verdict: Verdict = "undecided"
     if np.isnan(low):
         reason = "One fold gives no interval."
@@ -257,7 +260,7 @@ def _one_judgement(sign: int, margin: float, estimate: Estimate) -> Judgement:
         reason = f"The interval lies {side} {_text(margin)}."
     else:
         reason = f"The interval includes {_text(margin)}."
-    return Judgement(float(estimate.values.mean()), low, high, len(estimate.values), verdict, reason, estimate.levels)
+    return Judgement(float(contrast.values.mean()), low, high, len(contrast.values), verdict, reason, contrast.levels)
 
 
 def _text(number: float) -> str:
@@ -268,9 +271,9 @@ def _text(number: float) -> str:
 def _paper_value(claim: Claim, dataset: PaperDataset, paper: Cells, levels: tuple[float, ...]) -> float:
     """Return what a comparison comes to in the paper's tables: at `levels`, or at its own if it has none of them."""
     for only in (levels, None):
-        estimates = _estimates(claim.comparison, dataset, paper, only)
-        if not any(estimate.problem for estimate in estimates):
-            return _judgement(claim, claim.margin[dataset], estimates).ours
+        contrasts = _contrasts(claim.comparison, dataset, paper, only)
+        if not any(contrast.problem for contrast in contrasts):
+            return _judgement(claim, claim.margin[dataset], contrasts).ours
     return np.nan
 
 

@@ -55,17 +55,32 @@ def _in_order(tensor: Any, shape: Shape, axes: str, wanted: str) -> tuple[Any, s
     return ops.transpose(ops.reshape(last, (math.prod(shape), -1))), wanted
 
 
+def weight_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return the variables that make a trained network what it is, by name: `conv_1/kernel`, `norm_1/moving_mean`.
+
+    Left out is what is drawn from the seed and never changes: the masks of missing connections.
+    """
+    return {variable.path: variable for variable in model.weights if keras.backend.is_float_dtype(str(variable.dtype))}
+
+
+def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return a network's weights, `<layer>/<variable>` to array, as a run's file holds them below `network`."""
+    return {name: ops.convert_to_numpy(variable) for name, variable in weight_variables(model).items()}
+
+
 def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Give a network other weights.
+    """Give a network other weights; connections that are missing in it stay missing.
 
     Args:
-        model: the network. What is missing of it in a free layer needs no mask here: such weights are zero.
-        weights: `<layer>/<variable>` to array, as a run's file holds them below `network`.
+        model: the network.
+        weights: as `get_weights` returns them.
 
     Raises:
         ValueError: the weights are not those of such a network.
     """
-    names = [variable.path for variable in model.weights]
-    if sorted(names) != sorted(weights):
-        raise ValueError(f"`weights` must be those of {names}. Received: {sorted(weights)}")
-    model.set_weights([weights[name] for name in names])
+    variables = weight_variables(model)
+    if sorted(variables) != sorted(weights):
+        raise ValueError(f"`weights` must be those of {sorted(variables)}. Received: {sorted(weights)}")
+    for layer in model.layers:
+        # free layers set weights of missing connections to zero
+        layer.set_weights([weights.get(variable.path, ops.convert_to_numpy(variable)) for variable in layer.weights])

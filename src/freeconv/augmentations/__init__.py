@@ -104,5 +104,5 @@ def metrics(evaluated: Iterable[str]) -> tuple[str, ...]:
         `train_acc`, in training; `val_acc`, on held-out images as they are; `<augmentation>_acc`, changed by each
         augmentation; `swap_acc`, with quadrants exchanged.
     """
-    changed = sorted(evaluated, key=lambda name: (AUGMENTATIONS[name].order, name))
+    changed = sorted(set(evaluated), key=lambda name: (AUGMENTATIONS[name].order, name))
     return ("train_acc", "val_acc", *map(metric, changed), "swap_acc")

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from freeconv.analysis.distance import TRACE_COLUMNS, kernel_distance, largest_radius
+from freeconv.analysis.distance import TRACE_COLUMNS, distances_by_epoch, largest_radius
 from freeconv.errors import FreeconvError
 from freeconv.storage.csv_files import write_csv
 from freeconv.storage.hdf5 import read_h5
@@ -42,20 +41,8 @@ def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.D
                 f"{run_path}: expected distance.radii up to {largest} on {rows} × {columns} positions of {layer}, "
                 f"received {max(config.radii)}; choose smaller radii"
             )
-        snapshots = arrays[f"kernels/{layer}"]
-        compared = [(radius, measure) for radius in config.radii if radius <= largest for measure in config.measures]
-        # epochs outermost: each snapshot is worked on while it is in the processor's cache
-        distances = np.array([[kernel_distance(k, (rows, columns), *pair) for pair in compared] for k in snapshots])
-        frames += [
-            pd.DataFrame(
-                {
-                    "layer": layer,
-                    "radius": radius,
-                    "measure": measure,
-                    "epoch": arrays["kernel_epochs"],
-                    "distance": distances[:, column],
-                }
-            )
-            for column, (radius, measure) in enumerate(compared)
-        ]
+        distances = distances_by_epoch(arrays[f"kernels/{layer}"], (rows, columns), config.radii, config.measures)
+        for (radius, measure), values in distances.items():
+            labels = {"layer": layer, "radius": radius, "measure": measure}
+            frames.append(pd.DataFrame({**labels, "epoch": arrays["kernel_epochs"], "distance": values}))
     return pd.concat(frames).assign(**config.train.labels(), fold=run.fold)[list(TRACE_COLUMNS)]

@@ -1,7 +1,6 @@
 """A check of a whole study: its stored files, and the machine that they are on. What to do is said for each finding."""
 
 import configparser
-import fcntl
 import json
 import os
 import platform
@@ -21,10 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from freeconv.commands.prune import stale_files
+from freeconv.data.layout import Note
 from freeconv.errors import FreeconvError
 from freeconv.machine.gpus import FOLDER as LEASES
 from freeconv.machine.gpus import gpu_pool
-from freeconv.machine.locks import holder
+from freeconv.machine.locks import holder, is_held
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
@@ -32,26 +32,19 @@ from freeconv.study.jobs import Config, check_config
 from freeconv.study.params import Params
 
 LOCK = "requirements.lock"
-
-
 FOLDERS = ("data", "results", "reports", "logs", ".snakemake", study_paths.CHECKPOINTS)
-
 
 # What a whole file of a kind ends with; PNG files have checksums, which are better.
 ENDINGS = {".svg": b"</svg>\n", ".html": b"</html>\n", ".csv": b"\n", ".md": b"\n", ".tex": b"\n"}
 
-
 SHOWN = 3  # files of which the same is said that are named, each in a line of its own
-
-
 KERAS_SECONDS = 300  # for Keras to start, on a busy machine
-
-
 START_KERAS = """
 import json
-from freeconv.backend import import_keras
+from freeconv.machine.keras_import import import_keras
 import_keras(1)
-from freeconv.environment import environment, has_gpu
+from freeconv.machine.environment import environment
+from freeconv.training.precision import has_gpu
 print(json.dumps({**environment(), "gpu": has_gpu()}))
 """
 
@@ -94,9 +87,9 @@ def examine(params: Params, quick: bool = False, step: Callable[[str, int, int],
     Nothing is written or changed.
 
     Args:
-        params: the study; its files are those of `layout` below the current folder.
+        params: the study; its files are those of `freeconv.study.paths` below the current folder.
         quick: whether to leave out the arrays' hashes, and whether Keras starts.
-        step: told, before each file, of its path, how many were checked and how many there are.
+        step: called before each file with its path, how many were checked and how many there are.
     """
     return [*examine_files(params, quick, step), *examine_environment(params, quick)]
 
@@ -120,7 +113,9 @@ def examine_files(
             what, _, advice = str(error).removeprefix(f"{file.path}: ").rpartition("; ")
             damaged.append(Finding(file.path, what, advice))
         except OSError as error:
-            damaged.append(Finding(file.path, f"cannot be read: {error.strerror}", "mend the disk or the permissions"))
+            damaged.append(
+                Finding(file.path, f"cannot be read: {error.strerror}", "repair the disk or the permissions")
+            )
     findings = [
         *_grouped(damaged),
         *_missing(missing, Counter(_phase(file.path) for file in files)),
@@ -129,7 +124,7 @@ def examine_files(
     if not findings:
         how = "there" if quick else "whole"
         findings.append(Finding("files", f"all {len(files)} that the parameters ask for are {how}"))
-    return findings
+    return [*findings, *_own_images(params)]
 
 
 def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
@@ -148,13 +143,14 @@ def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
         yield StoredFile(path, partial(h5, path, shard.dump(), shard.dataset), params.shards.keep)
     for run, path in zip(grid.runs(params), grid.run_files(params), strict=True):
         yield StoredFile(path, partial(h5, path, run.dump(), run.dataset))
+    free = grid.free_networks(params)
     for measured in grid.measure_configs(params):
         trained = measured.train
         cell = (trained.dataset, trained.network, trained.augmentation, trained.level)
         yield StoredFile(
             study_paths.measure_file(*cell), partial(_check_csv, study_paths.measure_file(*cell), measured)
         )
-        if trained.network == "fcn":
+        if trained.network in free:
             traced = grid.distance_config(params, *cell)
             yield StoredFile(
                 study_paths.distance_file(*cell), partial(_check_csv, study_paths.distance_file(*cell), traced)
@@ -176,7 +172,7 @@ def _check_h5(
 
 
 def _data_sha256(dataset: str) -> str | None:
-    """Return the identity of a dataset's content; None if there is none, which is told of where that is checked."""
+    """Return the identity of a dataset's content; None if there is none, which is reported where that is checked."""
     from freeconv.storage.hdf5 import describe_h5
 
     try:
@@ -225,6 +221,19 @@ def _grouped(findings: Sequence[Finding]) -> Iterator[Finding]:
             yield Finding(folder, f"{len(group)} files, as {group[0].where}: {what}", advice)
 
 
+def _own_images(params: Params) -> Iterator[Finding]:
+    """Yield what became of the user's own images: what was passed over, joined, converted, and what is suspicious."""
+    from freeconv.storage.hdf5 import describe_h5
+
+    for dataset, path in zip(params.data.datasets, grid.data_files(params), strict=True):
+        try:
+            notes = describe_h5(path)[1].get("read", []) if dataset in params.data.folders else []
+        except FreeconvError:
+            continue  # reported with the other files
+        for note in notes:
+            yield Finding(path, Note(**note).text())
+
+
 def _missing(paths: Sequence[str], asked: Counter[str]) -> Iterator[Finding]:
     """Yield what is missing, a line per folder; `asked` says how many files the parameters ask for in each."""
     for folder, count in Counter(map(_phase, paths)).items():
@@ -237,25 +246,13 @@ def _missing(paths: Sequence[str], asked: Counter[str]) -> Iterator[Finding]:
 def _left_behind(params: Params) -> Iterator[Finding]:
     """Yield what nobody asks for: files of other parameters, and temporary ones of jobs that were killed."""
     temporary = [path for folder in FOLDERS for path in sorted(Path(folder).rglob(".*.tmp"))]
-    if temporary and not _is_held(LIVE_RUN):  # else they may be in use
+    if temporary and not is_held(LIVE_RUN):  # else they may be in use
         what = f"{len(temporary)} temporary files of killed jobs, as {temporary[0]}"
         yield Finding("files", what, "remove them unless a job is running elsewhere: they do no harm, but take space")
     stale = [path for path in stale_files(params, list(study_paths.FOLDERS)) if path not in temporary]
     if stale:
         what = f"{len(stale)} files that these parameters do not ask for, as {stale[0]}"
         yield Finding("files", what, "freeconv prune deletes them; DVC would record them")
-
-
-def _is_held(path: str | Path) -> bool:
-    """Return whether a live process holds the lock of a file."""
-    try:
-        with open(path, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def examine_environment(params: Params, quick: bool = False) -> list[Finding]:
@@ -356,13 +353,13 @@ def _permissions() -> Iterator[Finding]:
 
 def _locks() -> Iterator[Finding]:
     """Yield who is at work, here and on this machine's GPUs, and locks that nobody holds any more."""
-    if _is_held(LIVE_RUN):
+    if is_held(LIVE_RUN):
         yield Finding("Snakemake", f"is running in this folder: process {holder(LIVE_RUN)}")
     elif any(Path(".snakemake/locks").glob("*")):
         advice = "if no Snakemake is running here: snakemake --unlock"
         yield Finding(".snakemake/locks", "locks of a run with other settings than the project's", advice)
     for path in sorted(Path(os.environ.get("FREECONV_LEASES", LEASES)).glob("*.lock")):
-        if _is_held(path):
+        if is_held(path):
             yield Finding("devices", f"GPU {path.stem} is leased: process {holder(path)}")
 
 
@@ -375,7 +372,7 @@ def _dvc() -> Iterator[Finding]:
     try:
         config.read([".dvc/config", ".dvc/config.local"])
     except configparser.Error as error:
-        yield Finding(".dvc/config", f"cannot be read: {' '.join(str(error).split())}", "mend it")
+        yield Finding(".dvc/config", f"cannot be read: {' '.join(str(error).split())}", "correct it")
         return
     remotes = [section for section in config.sections() if "remote" in section]
     yield Finding("DVC", f"{len(remotes)} remotes" if remotes else "no remote: results are on this machine alone")

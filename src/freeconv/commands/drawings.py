@@ -8,8 +8,9 @@ from freeconv.analysis.distance import largest_radius
 from freeconv.architectures.layers import Free
 from freeconv.architectures.table_a2 import table_a2
 from freeconv.report.illustrations import LEVELS, SAMPLE_CLASS, VCP, draw_free_layer, draw_levels, draw_radii, draw_swap
-from freeconv.report.panels import save, style
+from freeconv.report.panels import image_of, style
 from freeconv.seeds import stream_seed
+from freeconv.storage.atomic import write_bytes
 from freeconv.storage.hdf5 import read_h5
 from freeconv.study import grid as study_grid
 from freeconv.study import paths
@@ -17,10 +18,10 @@ from freeconv.study.params import Params
 
 
 def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
-    """Draw everything for every dataset of a study: the files of `runs.drawing_files`.
+    """Draw everything for every dataset of a study: the files of `grid.drawing_files`.
 
     Args:
-        params: the study; its datasets must be there, at the paths of `layout`. Noise and missing connections are
+        params: the study; its datasets must be there, at the paths of `paths`. Noise and missing connections are
             drawn by streams called `"drawing"`. Radii are those of `distance.radii` that fit the first dataset's grid.
         folder: where the folder `drawings` goes.
 
@@ -28,9 +29,7 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
         FreeconvError: a dataset is missing or damaged.
     """
     images = {dataset: sample_image(paths.data_file(dataset)) for dataset in params.data.datasets}
-    shape = images[params.data.datasets[0]].shape
-    rows, columns, _ = table_a2(Free)(shape)[0].output(shape)
-    grid = (rows, columns)
+    grid = first_grid(images[params.data.datasets[0]].shape)
     radii = [radius for radius in params.distance.radii if radius <= largest_radius(grid)]
     forms = params.aug.forms.model_dump()
     with style():
@@ -44,7 +43,13 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
         drawings["free-layer"] = draw_free_layer(VCP, stream_seed(params.seed, "drawing", "free-layer") % 2**31)
         drawings["radii"] = draw_radii(grid, radii)
         for path in study_grid.drawing_files(params, folder):
-            save(drawings[Path(path).stem], path)
+            write_bytes(path, image_of(drawings[Path(path).stem], Path(path).suffix.removeprefix(".")))
+
+
+def first_grid(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return rows and columns of positions of the first free layer of Table A.2 for images of `shape`."""
+    rows, columns, _ = table_a2(Free)(shape)[0].output(shape)
+    return rows, columns
 
 
 def sample_image(path: str | Path) -> np.ndarray:

@@ -3,15 +3,20 @@
 import hashlib
 import json
 import os
+import sys
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 import freeconv
-from freeconv.data.image_folder import existing_source, image_files, read_image_files
+from freeconv.data.image_folder import folder_sha256, read_images
+from freeconv.data.layout import Note
 from freeconv.data.selection import selected
+from freeconv.data.sources import existing_source
 from freeconv.datasets import DATASETS, BuiltinDataset
 from freeconv.machine.download import file_sha256, official_file
 from freeconv.storage.hdf5 import write_h5
@@ -35,11 +40,12 @@ def fetch(
         dataset: a built-in one (`freeconv.datasets`), or the name of one of the user's own.
         path: the file to write. It holds `images` (n, height, width, channels), uint8 in [0, 255]; `labels` (n,),
             int64; and the attributes `dataset`, `config` (dataset, seed and limit), `source`, `raw_sha256`, `licence`,
-            `classes` and `versions`. Compressed with gzip, which every HDF5 installation reads.
+            `classes` and `versions`; of the user's own images also `read`: by which rules they were converted, what
+            was passed over and what is suspicious. Compressed with gzip, which every HDF5 installation reads.
         seed: the study's seed, ≥ 0.
         mirror: folder or URL that stands in for the download sites of `mnist` and `cifar10`, files directly in it or
             in a subfolder named like the dataset; the environment variable FREECONV_MIRROR, if set, wins.
-        source: folder or zip file of a dataset of the user's own (see `freeconv.data.image_folder`).
+        source: folder, zip or tar file of a dataset of the user's own (see `freeconv.data.image_folder`).
         limit: largest number of images: of a larger dataset a subset is stored, drawn by the random stream
             `("limit", dataset)`, in the dataset's order.
 
@@ -47,6 +53,7 @@ def fetch(
         FreeconvError: no site answers, a file is not the official one, or the user's images are not as required.
     """
     mirror = os.environ.get("FREECONV_MIRROR") or mirror
+    notes: list[Note] | None = None
     if dataset in DATASETS:
         member = DATASETS[dataset]
         loaded = member.read(_raw_files(member, mirror))
@@ -54,7 +61,8 @@ def fetch(
         origin = member.source if isinstance(member.source, str) else member.source()
     else:
         folder = existing_source(dataset, source)
-        loaded, shuffled = read_image_files(folder), True
+        loaded, notes = read_images(folder, psutil.virtual_memory().available)
+        shuffled = True
         origin, licence = folder.name, "not stated; that of the images' owner"
     images, labels = selected(loaded.images, loaded.labels, dataset, shuffled, limit, seed)
     attributes: dict[str, Any] = {
@@ -66,7 +74,23 @@ def fetch(
         "classes": list(loaded.classes),
         "versions": {"freeconv": freeconv.__version__, "numpy": np.__version__},
     }
+    if notes is not None:
+        attributes["read"] = [note._asdict() for note in notes]
+        _print_notes(dataset, images, labels, loaded.classes, notes)
     write_h5(path, {"images": images, "labels": labels}, attributes, "gzip")
+
+
+def _print_notes(
+    dataset: str, images: np.ndarray, labels: np.ndarray, classes: Sequence[str], notes: Iterable[Note]
+) -> None:
+    """Print what is stored of a user's own images and what became of the others, for the log."""
+    size = " x ".join(map(str, images.shape[1:]))
+    counts = zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True)
+    lines = [
+        f"{len(images):,} images of {size}: {', '.join(f'{name} {count:,}' for name, count in counts)}",
+        *(note.text() for note in notes),
+    ]
+    print(*(f"{dataset}: {line}" for line in lines), sep="\n", file=sys.stderr)
 
 
 def _raw_files(dataset: BuiltinDataset, mirror: str | None) -> dict[str, Path]:
@@ -107,10 +131,4 @@ def _raw_sha256(dataset: str, source: str | Path | None) -> str:
     path = existing_source(dataset, source)
     if path.is_file():
         return file_sha256(path)
-    digest = hashlib.sha256()
-    with image_files(path) as (names, read):
-        for name in names:
-            content = read(name)
-            digest.update(json.dumps([name, len(content)]).encode())
-            digest.update(content)
-    return digest.hexdigest()
+    return folder_sha256(path)

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from freeconv.study.jobs import RunConfig, TrainConfig
 
+SHOWN = ("train_loss", "train_acc", "val_acc", "translate_acc")  # of those that a run records
+
 # Takes a run and what it has reached: the epochs done, the history's last row (empty where training begins or goes on
 # from a checkpoint), and whether the run has finished, which early stopping may make it do before its last epoch.
 Progress = Callable[[RunConfig, int, dict[str, float], bool], None]
@@ -47,10 +49,10 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
     with rich_progress.Progress(*columns, console=console) as bars:
         bar = bars.add_task(run_label(runs[0]), total=len(runs) * config.epochs, state="")
 
-        done: dict[RunConfig, int] = {}
+        done: dict[str, int] = {}
 
         def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
-            done[run] = run.epochs if finished else epoch
+            done[run_label(run)] = run.epochs if finished else epoch
             if epoch and not row:
                 bars.reset(bar, completed=sum(done.values()))  # the time left must not count epochs done before
             bars.update(bar, description=run_label(run), completed=sum(done.values()), state=_state(row))
@@ -63,13 +65,13 @@ def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
     begin = time.perf_counter()
     total = sum(run.epochs for run in runs)
 
-    done: dict[RunConfig, int] = {}
-    before: dict[RunConfig, int] = {}  # of these, those of a job that was killed
+    done: dict[str, int] = {}
+    before: dict[str, int] = {}  # of these, those of a job that was killed
 
     def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
-        done[run] = run.epochs if finished else epoch
+        done[run_label(run)] = run.epochs if finished else epoch
         if not row:
-            before[run] = done[run]
+            before[run_label(run)] = done[run_label(run)]
             return
         number = sum(done.values())
         seconds = (time.perf_counter() - begin) / (number - sum(before.values())) * (total - number)
@@ -87,7 +89,4 @@ def _state(row: dict[str, float]) -> str:
     """Return an epoch's main numbers in words."""
     if not row:
         return "starting"
-    return (
-        f"train_loss {row['train_loss']:.4f}, train_acc {row['train_acc']:.4f}, val_acc {row['val_acc']:.4f}, "
-        f"translate_acc {row['translate_acc']:.4f}"
-    )
+    return ", ".join(f"{name} {row[name]:.4f}" for name in SHOWN if name in row)

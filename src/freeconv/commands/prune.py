@@ -19,7 +19,7 @@ def stale_files(params: Params, phases: list[str]) -> list[Path]:
 
     Args:
         params: the study.
-        phases: among `layout.FOLDERS`.
+        phases: among `freeconv.study.paths.FOLDERS`.
     """
     wanted = {Path(path) for path in grid.all_files(params)}
     folders = [Path(folder) for phase in phases for folder in paths.FOLDERS[phase]]

@@ -3,37 +3,34 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from freeconv.errors import FreeconvError
-from freeconv.report.html_tables import (
-    run_counts,
-    run_sums,
-    verdict_counts,
-)
+from freeconv.report.html_tables import run_sums, verdict_counts
 from freeconv.report.pages import (
     AGGREGATES,
     EXPORTS,
     RUN_NUMBERS,
     TABLES,
-    Metrics,
-    _share_of_training,
+    Results,
     augmentation_parts,
-    claims,
+    claim_entries,
     measure_parts,
     other_parts,
     problem_lines,
     render,
     run_cells,
+    share_of_training,
 )
 from freeconv.storage.atomic import write_text
-from freeconv.storage.csv_files import read_summed, read_table
+from freeconv.storage.csv_files import read_png, read_summed, read_table
 from freeconv.study import grid, paths
 from freeconv.study.params import Params
 
 
 def make_report(params: Params, folder: str = paths.REPORTS) -> None:
-    """Write the report's pages, `layout.report_files(folder)`, and `runs.export_files`, from tables and pictures.
+    """Write the report's pages, `paths.report_files(folder)`, and `grid.export_files`, from tables and pictures.
 
     The pages need no network. The first holds all it shows; the others show the pictures beside them. Numbers and
     pictures that are missing are shown as missing.
@@ -43,52 +40,81 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
         folder: where `make_tables`, `make_figures` and `make_drawings` put their files, and where the pages go.
 
     Raises:
-        FreeconvError: a table is missing, or a table or figure is not what was written.
+        FreeconvError: a table is missing, or a table or picture is not what was written.
     """
-    metrics = _read_metrics(folder)
+    distances = _read_trained_distances(folder)
     tables = {name: read_table(folder, name) for name in TABLES}
-    for (dataset, augmentation), shown in tables["compared"].groupby(["dataset", "augmentation"], sort=False):
-        for suffix, export in EXPORTS.items():
-            write_text(paths.export_file(folder, str(dataset), str(augmentation), suffix), export(shown))
-    study, problems = tables["runs"], tables["problems"]
-    counts = run_counts(study)
-    parts = [
-        *augmentation_parts(params, folder, metrics, tables, counts),
-        *other_parts(params, folder, metrics, tables["search"], counts),
-    ]
-    index, measures, all_runs = paths.report_files(folder)
-    write_text(
-        index,
-        render(
-            "index.html.j2",
-            claims=claims(tables["claims"]),
-            verdicts=verdict_counts(tables["claims"]),
-            problems=problem_lines(problems),
-            parts=parts,
-            aggregate=AGGREGATES[params.report.aggregate],
-            folds=len(grid.held_out(params)),
-            parameters=yaml.safe_dump(
-                params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100
-            ),
-        ),
-    )
-    write_text(measures, render("measures.html.j2", parts=measure_parts(params, folder)))
-    write_text(
-        all_runs,
-        render(
-            "runs.html.j2",
-            sums=run_sums(study),
-            training=_share_of_training(study),
-            columns=list(RUN_NUMBERS.values()),
-            cells=run_cells(study),
-            versions=sorted(study["versions"].dropna().unique()),
-        ),
+    results = Results(params, tables, distances, _read_pictures(params, folder))
+    for (dataset, augmentation), rows in tables["compared"].groupby(["dataset", "augmentation"], sort=False):
+        for suffix, (_, export) in EXPORTS.items():
+            write_text(paths.export_file(folder, str(dataset), str(augmentation), suffix), export(rows))
+    for path, page in zip(
+        paths.report_files(folder), (_index(results), _measures(results), _runs(results)), strict=True
+    ):
+        write_text(path, page)
+
+
+def _index(results: Results) -> str:
+    """Return the first page: claims, and the sections of all that was studied."""
+    params, tables = results.params, results.tables
+    return render(
+        "index.html.j2",
+        claims=claim_entries(tables["claims"]),
+        verdicts=verdict_counts(tables["claims"]),
+        problems=problem_lines(tables["problems"]),
+        parts=[*augmentation_parts(results), *other_parts(results)],
+        aggregate=AGGREGATES[params.report.aggregate],
+        folds=len(grid.held_out(params)),
+        parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100),
     )
 
 
-def _read_metrics(folder: str) -> Metrics:
-    """Read and verify `metrics.json`."""
+def _measures(results: Results) -> str:
+    """Return the page of measures beyond the paper's."""
+    return render("measures.html.j2", parts=measure_parts(results))
+
+
+def _runs(results: Results) -> str:
+    """Return the page of all runs."""
+    study = results.tables["runs"]
+    return render(
+        "runs.html.j2",
+        sums=run_sums(study),
+        training=share_of_training(study),
+        columns=list(RUN_NUMBERS.values()),
+        cells=run_cells(study),
+        versions=sorted(study["versions"].dropna().unique()),
+    )
+
+
+def _read_trained_distances(folder: str) -> pd.DataFrame:
+    """Read and verify `metrics.json`, and return the kernel distances after training, which no table has.
+
+    Returns:
+        Columns dataset, augmentation, level, network, metric (as `distance_key` names it) and median.
+    """
     path = f"{folder}/metrics.json"
     if not Path(path).is_file():
         raise FreeconvError(f"{path}: expected medians, received nothing: run `freeconv tables` first")
-    return json.loads(read_summed(path, paths.sums_file(folder)))
+    tree = json.loads(read_summed(path, paths.sums_file(folder)))
+    rows = [
+        (dataset, augmentation, float(level), network, metric, median)
+        for dataset, augmentations in tree.items()
+        for augmentation, levels in augmentations.items()
+        for level, networks in levels.items()
+        for network, medians in networks.items()
+        for metric, median in medians.items()
+        if "distance_radius" in metric
+    ]
+    frame = pd.DataFrame(rows, columns=["dataset", "augmentation", "level", "network", "metric", "median"])
+    return frame.astype({"median": float})
+
+
+def _read_pictures(params: Params, folder: str) -> dict[str, bytes]:
+    """Read and verify the PNG files of figures and drawings that there are, by their paths relative to the pages."""
+    files = map(Path, (*grid.figure_files(params, folder), *grid.drawing_files(params, folder)))
+    return {
+        file.relative_to(folder).as_posix(): read_png(file)
+        for file in files
+        if file.suffix == ".png" and file.is_file()
+    }

@@ -22,7 +22,7 @@ def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path, com
     Args:
         config: dataset, augmentation, level, copy and seed; the random stream is
             `("shard", dataset, augmentation, level, copy_index)`.
-        data_path: the dataset's HDF5 file, made by `freeconv.fetch`.
+        data_path: the dataset's HDF5 file, made by `freeconv fetch`.
         path: the shard to write. It holds `images` (n, height, width, channels), uint8 in [0, 255] and rounded, or
             for the unclipped noises float16 on the [0, 1] scale; `labels` (n,), int64; and the attributes `config`,
             `data_sha256` (the content the shard was made from) and `versions`.

@@ -24,7 +24,7 @@ from freeconv.errors import FreeconvError
 from freeconv.networks import NETWORKS
 from freeconv.storage.atomic import write_text
 from freeconv.storage.csv_files import write_sums
-from freeconv.storage.results import Problem, read_measures, read_runs, read_traces
+from freeconv.storage.results import Problem, read_datasets, read_measures, read_runs, read_traces
 from freeconv.study import grid, paths
 from freeconv.study.claims import load_claims
 from freeconv.study.params import Params
@@ -52,7 +52,8 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
         raise FreeconvError(f"expected at least one run, received none that can be used; first: {problems[0].text()}")
     traces, trace_problems = read_traces(params)
     measures, measure_problems = read_measures(params)
-    problems += trace_problems + measure_problems
+    datasets, dataset_problems = read_datasets(params)
+    problems += trace_problems + measure_problems + dataset_problems
     metrics, aggregate = grid.metrics(params), params.report.aggregate
     by_cell = runs_by_cell(grid.cells(params), study)
     medians, values = accuracy(by_cell, metrics, aggregate), run_values(by_cell, metrics, aggregate)
@@ -69,6 +70,7 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
         "tables/accuracy": medians,
         "tables/compared": compared,
         "tables/claims": judge(load_claims(), values, traces),
+        "tables/dataset": datasets,
         "tables/distance": distance(traces),
         "tables/accuracy_by_epoch": accuracy_by_epoch(by_cell, metrics),
         "tables/search": search(grid.searched(params), study),

@@ -1,0 +1,1 @@
+"""Images on their way to training: selection, augmented passes, folds, batches, evaluation sets."""

@@ -19,5 +19,5 @@ def fold_index(images: int, folds: int, fold: int) -> tuple[np.ndarray, np.ndarr
 
 
 def held_out_images(images: int, folds: int, fold: int) -> int:
-    """Return the number of images of a fold (see `freeconv.train.fold_index`)."""
+    """Return the number of images of a fold (see `fold_index`)."""
     return images // folds + (fold < images % folds)

@@ -36,11 +36,10 @@ def read(files: Mapping[str, Path]) -> Images:
 
 
 def parse_idx(path: Path, axes: int) -> np.ndarray:
-    """Return the uint8 array in a gzip-compressed IDX file (format: end of yann.lecun.com/exdb/mnist).
+    """Return the uint8 array in a gzip-compressed IDX file.
 
     Raises:
-        FreeconvError: the file is not gzip or too large, the magic number is not that of uint8 with `axes` axes, or
-            the length is not that of the sizes in the header.
+        FreeconvError: the file is not gzip or too large, or as of `idx_array`.
     """
     try:
         with gzip.open(path) as file:
@@ -50,16 +49,44 @@ def parse_idx(path: Path, axes: int) -> np.ndarray:
             f"{path}: expected a gzip file, received a damaged or foreign one ({error}); replace it with the official "
             "file"
         ) from error
+    return idx_array(content, str(path), axes)
+
+
+def idx_header(content: bytes, name: str, axes: int) -> tuple[int, ...]:
+    """Return the sizes in the header of an IDX file (format: end of yann.lecun.com/exdb/mnist).
+
+    Args:
+        content: the file's, or its beginning.
+        name: the file's, for the message.
+        axes: how many the array must have.
+
+    Raises:
+        FreeconvError: the magic number is not that of uint8 with `axes` axes.
+    """
     magic, start = bytes([0, 0, IDX_UINT8, axes]), 4 + 4 * axes
     if content[:4] != magic or len(content) < start:
         raise FreeconvError(
-            f"{path}: expected an IDX file with the magic number {magic.hex()}, received {content[:4].hex() or 'none'}"
+            f"{name}: expected an IDX file with the magic number {magic.hex()}, received {content[:4].hex() or 'none'}"
             "; replace it with the official file"
         )
-    shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
+    return tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
+
+
+def idx_array(content: bytes, name: str, axes: int) -> np.ndarray:
+    """Return the uint8 array in an IDX file.
+
+    Args:
+        content: the file's, unpacked.
+        name: the file's, for the message.
+        axes: how many the array must have.
+
+    Raises:
+        FreeconvError: as of `idx_header`, or the length is not that of the sizes in the header.
+    """
+    shape, start = idx_header(content, name, axes), 4 + 4 * axes
     if len(content) - start != math.prod(shape):
         raise FreeconvError(
-            f"{path}: expected {math.prod(shape)} bytes of data for the sizes {shape} in its header, received "
+            f"{name}: expected {math.prod(shape)} bytes of data for the sizes {shape} in its header, received "
             f"{len(content) - start}; replace it with the official file"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

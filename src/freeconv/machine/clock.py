@@ -5,23 +5,19 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # training needs no pandas
-    pass
 
 
-def mend_times(paths: Iterable[str | Path]) -> list[str]:
+def repair_times(paths: Iterable[str | Path]) -> list[str]:
     """Give files that are dated in the future the time of now; return their paths.
 
     A clock that was moved back leaves such files, and Snakemake refuses an output that is older than its input. It
-    decides by content what has changed, so a time can be mended.
+    decides by content what has changed, so a time can be changed.
     """
     now = time.time()
-    mended = []
+    changed = []
     for path in paths:
         with suppress(OSError):  # missing, or another user's
             if Path(path).stat().st_mtime > now:
                 os.utime(path, (now, now))
-                mended.append(str(path))
-    return mended
+                changed.append(str(path))
+    return changed

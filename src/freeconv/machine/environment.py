@@ -36,17 +36,6 @@ def environment() -> dict[str, Any]:
     return {"versions": versions, "backend": backend, "device": device}
 
 
-def has_gpu() -> bool:
-    """Return whether the backend computes on a GPU."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    import jax
-
-    return jax.devices()[0].platform == "gpu"
-
-
 def processor() -> str:
     """Return the name of the machine's processor."""
     cpuinfo = Path("/proc/cpuinfo")

@@ -21,11 +21,7 @@ from freeconv.machine.locks import holder, lock_file
 
 # Not tempfile.gettempdir(): TMPDIR may differ between users and jobs, and so would their folders.
 FOLDER = "/tmp/freeconv-leases"
-
-
 POLL = 0.5  # seconds
-
-
 NO_DEVICE = "-1"  # what CUDA takes for none
 
 
@@ -61,7 +57,8 @@ class Lease(NamedTuple):
 def leased_gpu() -> Iterator[Lease]:
     """Wait for a GPU, hold it, and let CUDA see only this one; without any, let CUDA see none.
 
-    Call it before Keras is imported. What happens is told in one line on standard error, a wait in a line of its own.
+    Call it before Keras is imported. What happens is reported in one line on standard error, a wait in a line of
+    its own.
 
     Environment variables: FREECONV_GPUS names the devices to choose from, else CUDA_VISIBLE_DEVICES, else nvidia-smi.
     FREECONV_LEASES is the folder of the locks, in place of /tmp/freeconv-leases. CUDA_VISIBLE_DEVICES is set.
@@ -72,12 +69,12 @@ def leased_gpu() -> Iterator[Lease]:
     pool = gpu_pool(os.environ)
     if not pool.devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = NO_DEVICE
-        _tell(f"no GPU ({pool.source} names none): on the CPU")
+        _report(f"no GPU ({pool.source} names none): on the CPU")
         yield Lease(None, pool.source, lambda: None)
         return
     if pool.locks is None:
         (device,) = pool.devices
-        _tell(f"on GPU {device}, assigned by {pool.source}")
+        _report(f"on GPU {device}, assigned by {pool.source}")
         yield Lease(device, pool.source, lambda: None)
         return
     folder = _shared_folder()
@@ -92,7 +89,7 @@ def leased_gpu() -> Iterator[Lease]:
             if lock is None:
                 continue
             os.environ["CUDA_VISIBLE_DEVICES"] = device
-            _tell(f"on GPU {device}")
+            _report(f"on GPU {device}")
             try:
                 yield Lease(device, pool.source, lock.release)
             finally:
@@ -100,7 +97,7 @@ def leased_gpu() -> Iterator[Lease]:
             return
         if not waits:
             holders = ", ".join(holder(path) for path in files.values())
-            _tell(f"waiting for a GPU: {len(files)} of {len(files)} taken, by process {holders}")
+            _report(f"waiting for a GPU: {len(files)} of {len(files)} taken, by process {holders}")
             waits = True
         time.sleep(POLL)
 
@@ -112,11 +109,11 @@ def release_unused(lease: Lease) -> None:
     """
     if lease.device is None or lease.source == "FREECONV_GPUS":
         return
-    from freeconv.machine.environment import has_gpu
+    from freeconv.training.precision import has_gpu
 
     if not has_gpu():
         lease.release()
-        _tell(f"Keras sees no GPU (is its backend installed with CUDA?): on the CPU, GPU {lease.device} given back")
+        _report(f"Keras sees no GPU (is its backend installed with CUDA?): on the CPU, GPU {lease.device} given back")
 
 
 def gpu_pool(environment: Mapping[str, str]) -> Pool:
@@ -202,10 +199,10 @@ def _refused(path: Path, error: OSError) -> FreeconvError:
     """Return the error of locks that cannot be written."""
     return FreeconvError(
         f"{path}: expected a place for GPU leases that all users can write, received {error.strerror}; "
-        "mend its permissions or name another folder in FREECONV_LEASES"
+        "change its permissions or name another folder in FREECONV_LEASES"
     )
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     """Print a line on standard error."""
     print(f"freeconv: {text}", file=sys.stderr, flush=True)

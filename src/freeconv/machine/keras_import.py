@@ -2,33 +2,23 @@
 
 import json
 import os
-import re
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 # What TensorFlow and JAX read when they are imported: few messages, and of a GPU's memory no more than is needed.
+# TensorFlow 2.21 prints a few lines before it reads its level.
 SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 
-
 # How many threads TensorFlow, and XLA's own pool under JAX (NPROC), use.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
-
 
 # Keras imports these where they are installed, for adapters that no job uses; TensorFlow Lite imports JAX. Together
 # they are a third of the time that `import keras` takes.
 UNUSED = ("matplotlib", "pandas", "sklearn")
-
-
-# What TensorFlow 2.21 says while it is imported, whatever TF_CPP_MIN_LOG_LEVEL is: that a processor has vector
-# instructions, that a machine has no GPU.
-NOTICE = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog")
 
 
 def import_keras(threads: int = 0) -> None:
@@ -48,35 +38,10 @@ def import_keras(threads: int = 0) -> None:
     modules: dict = sys.modules  # a name that stands for None is a package that is not installed, for `import`
     modules.update(dict.fromkeys(hidden))
     try:
-        with _without_notices():
-            import keras  # noqa: F401
+        import keras  # noqa: F401
     finally:
         for name in hidden:
             del modules[name]
-
-
-@contextmanager
-def _without_notices() -> Iterator[None]:
-    """Hold back what is written to standard error, by libraries too; afterwards write what is no notice."""
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != SETTINGS["TF_CPP_MIN_LOG_LEVEL"]:
-        yield
-        return
-    try:
-        held, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115
-    except OSError:  # nowhere to hold it, or no standard error
-        yield
-        return
-    with held:
-        sys.stderr.flush()
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held.seek(0)
-            os.write(2, b"".join(line for line in held if not NOTICE.match(line)))
 
 
 def _backend() -> str:

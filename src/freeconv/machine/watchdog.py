@@ -11,8 +11,10 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +22,12 @@ from typing import TYPE_CHECKING
 from freeconv.errors import FreeconvError
 
 if TYPE_CHECKING:
+    import psutil
     from filelock import BaseFileLock
 
-
 OWNER = "FREECONV_OWNER"
-
-
 LIVE_RUN = Path(".snakemake/live-run.lock")
-
+POLL = 0.2  # seconds; a look takes 0.1 ms
 
 _live_run: "BaseFileLock | None" = None  # the reference keeps the lock
 
@@ -37,22 +37,29 @@ def own_jobs() -> None:
 
     If a stage of DVC started this process, it ends in turn when that DVC ends.
     """
-    os.environ[OWNER] = _identity(os.getpid())
-    if "DVC_STAGE" in os.environ:
-        parent = os.getppid()
-        dvc = [parent]
-        if _stat(parent)[:1] == [Path(os.environ.get("SHELL") or "/bin/sh").name]:
-            dvc.append(int(_stat(parent)[2]))  # DVC runs a stage's command in the user's shell
-        if any(_is_reaper(process) for process in dvc):
+    import psutil
+
+    this = psutil.Process()
+    os.environ[OWNER] = _identity(this)
+    if "DVC_STAGE" not in os.environ:
+        return
+    try:
+        dvc = _parent(this)
+        # DVC runs a stage's command in the user's shell.
+        if dvc and dvc[0].name() == Path(os.environ.get("SHELL") or "/bin/sh").name:
+            dvc += _parent(dvc[0])
+        if any(map(_is_reaper, dvc)):
             _end("the DVC")
-        _end_with(dvc, "the DVC")
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        _end("the DVC")
+    _end_with(dvc, "the DVC")
 
 
 def end_with_owner() -> None:
     """End this process when its owner or its parent ends, at once if the owner already has; do nothing without one.
 
     The owner is what FREECONV_OWNER names: `<process>:<its start>:<machine>`. One on another machine, or in another
-    container, cannot be watched and counts as none.
+    container, cannot be watched and counts as none. Without psutil nothing is watched, which is said on standard error.
 
     Raises:
         FreeconvError: FREECONV_OWNER is not what `own_jobs` writes.
@@ -67,7 +74,19 @@ def end_with_owner() -> None:
         )
     if owner.rpartition(":")[2] != _machine():
         return
-    _end_with([int(number), os.getppid()], "the Snakemake or shell", owner)
+    try:
+        import psutil
+    except ImportError:
+        print("freeconv: psutil is not installed: this job does not end with its Snakemake", file=sys.stderr)
+        return
+    who = "the Snakemake or shell"
+    try:
+        processes = [psutil.Process(int(number)), *_parent(psutil.Process())]
+    except psutil.NoSuchProcess:
+        _end(who)
+    if _identity(processes[0]) != owner:  # the system gives numbers of ended processes again
+        _end(who)
+    _end_with(processes, who)
 
 
 def hold_live_run() -> None:
@@ -105,7 +124,7 @@ def slurm_jobs() -> list[str]:
     try:
         text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
-        return []  # programs of a cluster that cannot be asked
+        return []  # a cluster that does not answer
     jobs = [line.split("|", 2) for line in text.splitlines() if line.count("|") >= 2]
     return [number for number, comment, folder in jobs if comment.startswith("rule_") and _is_here(folder)]
 
@@ -118,39 +137,14 @@ def _is_here(folder: str) -> bool:
         return False
 
 
-def _end_with(processes: list[int], who: str, owner: str | None = None) -> None:
-    """End this process when the first of others ends, in a thread that waits.
+def _end_with(processes: "Sequence[psutil.Process]", who: str) -> None:
+    """End this process when the first of others ends, in a thread that looks; `who` they are, for the message."""
 
-    Args:
-        processes: numbers; 0 and 1, which never end, are left out.
-        who: what they are, for the message.
-        owner: what the first process must be, by `_identity`: the system gives numbers of ended processes again.
-    """
-    processes = [process for process in processes if process > 1]
-    if hasattr(os, "pidfd_open"):
-        watched = []
-        try:
-            for process in processes:
-                watched.append(os.pidfd_open(process))
-        except ProcessLookupError:
-            _end(who)
-        gone = select.poll()
-        for process in watched:
-            gone.register(process, select.POLLIN)
-
-        def wait() -> None:
-            gone.poll()
-            _end(who)
-    else:
-
-        def wait() -> None:
-            while all(_is_alive(process) for process in processes):
-                time.sleep(1)
-            _end(who)
-
-    # After the processes were opened, so what is compared is what is watched.
-    if owner is not None and _identity(processes[0]) != owner:
+    def wait() -> None:
+        while all(map(_is_alive, processes)):
+            time.sleep(POLL)
         _end(who)
+
     threading.Thread(target=wait, name="owner", daemon=True).start()
 
 
@@ -162,45 +156,47 @@ def _end(who: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _is_alive(process: int) -> bool:
-    """Return whether a process of this number has not ended."""
-    if stat := _stat(process):
-        return stat[1] != "Z"
+def _is_alive(process: "psutil.Process") -> bool:
+    """Return whether a process has not ended; one that nobody has waited for (a zombie) has."""
+    import psutil
+
+    # Not psutil's wait, which goes on for a zombie.
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        pass
-    return True
 
 
-def _is_reaper(process: int) -> bool:
+def _parent(process: "psutil.Process") -> "list[psutil.Process]":
+    """Return the process that started another; none if that one is outside this container."""
+    import psutil
+
+    number = process.ppid()
+    return [psutil.Process(number)] if number else []
+
+
+def _is_reaper(process: "psutil.Process") -> bool:
     """Return whether a process is not DVC or its shell, but the reaper that inherits the children of a killed DVC.
 
     Mostly that is a process of another session. In a container all may be one session; there it is process 1, unless
     that is the DVC itself.
     """
-    try:
-        if os.getsid(process) != os.getsid(0):
-            return True
-    except ProcessLookupError:
+    import psutil
+
+    if os.getsid(process.pid) != os.getsid(0):
         return True
-    return process == 1 and not _names_dvc(Path("/proc/1/cmdline"))
-
-
-def _names_dvc(command_line: Path) -> bool:
-    """Return whether a command line is one of DVC; True if it cannot be read."""
     try:
-        return b"dvc" in command_line.read_bytes()
-    except OSError:
-        return True
+        return process.pid == 1 and not any("dvc" in word for word in process.cmdline())
+    except psutil.AccessDenied:
+        return False
 
 
-def _identity(process: int) -> str:
-    """Return what tells a process from all others: number, start in ticks since boot, machine."""
-    stat = _stat(process)
-    return f"{process}:{stat[20] if stat else ''}:{_machine()}"
+def _identity(process: "psutil.Process") -> str:
+    """Return what tells a process from all others: number, start in hundredths of a second since boot, machine."""
+    import psutil
+
+    # Both times move with the clock, so their difference does not.
+    return f"{process.pid}:{round(100 * (process.create_time() - psutil.boot_time()))}:{_machine()}"
 
 
 def _machine() -> str:
@@ -209,14 +205,3 @@ def _machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
     return ""
-
-
-def _stat(process: int) -> list[str]:
-    """Return name, state, parent and further fields of /proc/<process>/stat (man 5 proc); empty if there is none."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return []
-    # The name, in parentheses, may itself hold spaces and parentheses.
-    name, _, rest = text.partition("(")[2].rpartition(")")
-    return [name, *rest.split()]

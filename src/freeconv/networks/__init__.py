@@ -4,9 +4,11 @@ Another kernel size, stride or depth is another name, with results of its own. d
 in this folder or from outside the package.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from freeconv.architectures.layers import Free, Layer, Settings, Shape, Size, convolutional, first_convolutions
 from freeconv.architectures.sizes import sizes
@@ -14,6 +16,16 @@ from freeconv.registry import Registry, shown
 
 if TYPE_CHECKING:
     import keras
+
+Weights = Mapping[str, np.ndarray]  # `<layer>/<variable>` to array, as a run's file holds them below `network`
+
+
+def equal_layers(parent: Weights, untrained: Weights) -> dict[str, np.ndarray]:
+    """Return the parent's weights where layer, variable and shape are the same, and the untrained ones elsewhere."""
+    return {
+        name: parent[name] if name in parent and parent[name].shape == array.shape else array
+        for name, array in untrained.items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +35,11 @@ class Network:
     Attributes:
         name: as in parameters, paths and tables: lower-case letters, digits and `_`.
         layers: takes the shape of images, (height, width, channels), and returns the layers, without the logits.
-        parent: the network whose run of the same seed, fold, augmentation and level gives the initial weights of those
-            layers that have the same name and shapes; None for random ones.
+        parent: the network whose trained weights are taken over, of the run of the same dataset, augmentation, level,
+            fold and seed; None if all first weights are random.
+        inherit: takes the weights of the parent's trained network and those of the untrained one, both by name
+            (`conv_1/kernel`), and returns the first weights, named and shaped as the untrained ones. By default the
+            parent's where layer, variable and shape are the same.
         order: place in lists.
         title: for readers: `FCN`.
     """
@@ -32,6 +47,7 @@ class Network:
     name: str
     layers: Callable[[Shape], list[Layer]]
     parent: str | None = None
+    inherit: Callable[[Weights, Weights], dict[str, np.ndarray]] = equal_layers
     order: int = shown(100)
     title: str = shown()
 

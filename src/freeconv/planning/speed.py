@@ -4,15 +4,16 @@ import csv
 import json
 import statistics
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable
+import timeit
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
-from freeconv.architectures.sizes import Shape
 from freeconv.augmentations import metrics
 from freeconv.data.folds import held_out_images
 from freeconv.errors import FreeconvError
@@ -22,15 +23,13 @@ from freeconv.study.jobs import RunConfig, TrainSettings
 from freeconv.vocabulary import Precision
 
 ROUNDS, STEPS, TIMED_IMAGES = 5, 4, 1000
-
-
 LOGS = "logs/train"  # where the Snakefile's training rules write their benchmark files
 
 
 class Workload(NamedTuple):
-    """What decides how long a run takes for each image that it is trained on."""
+    """What decides how long a run takes for each image that it is trained on; `shape` is (height, width, channels)."""
 
-    shape: Shape
+    shape: tuple[int, ...]
     kind: str
     layers: int | None
     batch: int
@@ -62,7 +61,8 @@ class StoredRun(NamedTuple):
     """How long a finished run took.
 
     Attributes:
-        name: dataset, network, augmentation, level and fold, as in its file's path.
+        jobs: names that its job may have, by what `train.fuse` puts together: `<dataset>/<network>/<augmentation>` and
+            level and fold behind it.
         workload: what was trained.
         images: trained on, over all epochs.
         seconds: of training and evaluation.
@@ -70,7 +70,7 @@ class StoredRun(NamedTuple):
         device: that trained it.
     """
 
-    name: tuple[str, ...]
+    jobs: tuple[Path, ...]
     workload: Workload
     images: int
     seconds: float
@@ -78,15 +78,7 @@ class StoredRun(NamedTuple):
     device: str
 
 
-class Benchmark(NamedTuple):
-    """What Snakemake measured of a training job: wall time in seconds, largest resident memory in MB."""
-
-    runs: list[StoredRun]
-    seconds: float
-    memory_mb: float | None
-
-
-def workload(settings: TrainSettings, shape: Shape) -> Workload:
+def workload(settings: TrainSettings, shape: tuple[int, ...]) -> Workload:
     """Return what decides how long a run or job takes for each image that it is trained on."""
     variant = settings.variant
     return Workload(shape, variant.kind, variant.layers, settings.batch, settings.precision, settings.folds)
@@ -110,21 +102,14 @@ def description(path: str | Path, array: str) -> tuple[tuple[int, ...], np.dtype
         return None
 
 
-def image_shape(shape: tuple[int, ...]) -> Shape:
-    """Return (height, width, channels) of images (n, height, width, channels)."""
-    _, height, width, channels = shape
-    return height, width, channels
-
-
-def stored_runs() -> list[StoredRun]:
-    """Return how long the finished runs in this folder took.
+def stored_runs() -> Iterator[StoredRun]:
+    """Yield how long the finished runs in this folder took.
 
     Left out are files that cannot be read or are of another version, and runs on images that `data/` does not hold
     any more: nobody knows how many these were.
     """
     folder = Path(paths.FOLDERS["train"][0])
     data: dict[str, Any] = {}
-    found = []
     for path in sorted(folder.glob("*/*/*/*/fold-*.h5")):
         if not (described := description(path, "history/val_acc")):
             continue
@@ -138,46 +123,28 @@ def stored_runs() -> list[StoredRun]:
             data[run.dataset] = description(paths.data_file(run.dataset), "images")
         if data[run.dataset] is None or data[run.dataset][2].get("content_sha256") != sha256:
             continue
-        shape = data[run.dataset][0]
-        found.append(
-            StoredRun(
-                name=(*path.relative_to(folder).parts[:-1], str(run.fold)),
-                workload=workload(run, image_shape(shape)),
-                images=epochs * epoch_images(run, shape[0])[0],
-                seconds=float(seconds),
-                overhead=float(attributes["overhead_seconds"]) if "overhead_seconds" in attributes else None,
-                device=device,
-            )
+        images, *shape = data[run.dataset][0]
+        level = path.relative_to(folder).parent
+        yield StoredRun(
+            jobs=(level.parent, level, level / str(run.fold)),
+            workload=workload(run, tuple(shape)),
+            images=epochs * epoch_images(run, images)[0],
+            seconds=float(seconds),
+            overhead=attributes.get("overhead_seconds"),
+            device=device,
         )
-    return found
 
 
-def benchmarks(stored: Iterable[StoredRun]) -> list[Benchmark]:
-    """Return what Snakemake measured of the jobs that trained these runs.
-
-    A benchmark file is named like its job: by dataset, network, augmentation and, where `train.fuse` does not put
-    them together, level and fold.
-    """
-    by_job: dict[tuple[str, ...], list[StoredRun]] = {}
-    for run in stored:
-        for axes in (3, 4, 5):
-            by_job.setdefault(run.name[:axes], []).append(run)
-    found = []
+def _measured_jobs() -> Iterator[tuple[Path, dict[str, float]]]:
+    """Yield names of training jobs and what Snakemake could measure: `s`, wall seconds; `max_rss`, MB of memory."""
     for path in sorted(Path(LOGS).rglob("*.tsv")):
-        trained = by_job.get(path.relative_to(LOGS).with_suffix("").parts)
         with path.open(newline="", encoding="utf-8") as file:
             row = next(csv.DictReader(file, delimiter="\t"), {})
-        if trained and (seconds := _number(row.get("s"))) is not None:
-            found.append(Benchmark(trained, seconds, _number(row.get("max_rss"))))
-    return found
-
-
-def _number(text: str | None) -> float | None:
-    """Return a number that Snakemake wrote; None for what it could not measure."""
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
+        numbers = {}
+        for key in ("s", "max_rss"):
+            with suppress(KeyError, TypeError, ValueError):
+                numbers[key] = float(row[key])
+        yield path.relative_to(LOGS).with_suffix(""), numbers
 
 
 def stored_speeds(
@@ -197,23 +164,30 @@ def stored_speeds(
     stored = [run for run in stored_runs() if run.workload in workloads and run.images and run.seconds]
     if device is None and stored:
         device = Counter(run.device for run in stored).most_common(1)[0][0]
-    stored = [run for run in stored if run.device == device]
-    jobs = benchmarks(stored)
+    runs: dict[Workload, list[StoredRun]] = defaultdict(list)
+    jobs: dict[Path, list[StoredRun]] = defaultdict(list)
+    for run in stored:
+        if run.device == device:
+            runs[run.workload].append(run)
+            for job in run.jobs:
+                jobs[job].append(run)
+    besides: dict[Workload, list[float]] = defaultdict(list)
+    memory: dict[Workload, list[float]] = defaultdict(list)
+    for job, numbers in _measured_jobs():
+        if job in jobs and "s" in numbers:
+            trained = jobs[job][0].workload
+            rest = numbers["s"] - sum(run.seconds for run in jobs[job])
+            besides[trained] += [rest] if rest > 0 else []  # else the file is of another training
+            memory[trained] += [numbers["max_rss"]] if "max_rss" in numbers else []
     speeds = {}
-    for wanted in workloads:
-        mine = [run for run in stored if run.workload == wanted]
-        if not mine:
-            continue
-        measured = [job for job in jobs if job.runs[0].workload == wanted]
-        besides = [job.seconds - sum(run.seconds for run in job.runs) for job in measured]
-        besides = [seconds for seconds in besides if seconds > 0]  # else the file is of another training
+    for trained, mine in runs.items():
         overheads = [run.overhead for run in mine if run.overhead is not None]
-        speeds[wanted] = Speed(
+        speeds[trained] = Speed(
             train=sum(run.seconds for run in mine) / sum(run.images for run in mine),
             evaluate=0.0,
-            run=statistics.mean(overheads) if overheads and not besides else 0.0,
-            job=statistics.median(besides) if besides else 0.0,
-            memory_mb=max((job.memory_mb for job in measured if job.memory_mb is not None), default=None),
+            run=statistics.mean(overheads) if overheads and not besides[trained] else 0.0,
+            job=statistics.median(besides[trained] or [0.0]),
+            memory_mb=max(memory[trained], default=None),
             source="stored runs",
         )
     return speeds, device
@@ -222,8 +196,8 @@ def stored_speeds(
 def start_up() -> tuple[str, float]:
     """Return the device that computes here, and the seconds that a job needs to import what it trains with."""
     begin = time.perf_counter()
-    from freeconv.commands import train  # noqa: F401
     from freeconv.machine.environment import environment
+    from freeconv.training import loop  # noqa: F401
 
     return environment()["device"], time.perf_counter() - begin
 
@@ -265,12 +239,12 @@ def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_s
     def evaluate() -> None:
         stack.evaluate(images, labels, rows)
 
-    for program in (train, evaluate):
-        program()
+    train()
+    evaluate()
     compiled = time.perf_counter()
     return Speed(
-        train=_median_seconds(train) / batches.size,
-        evaluate=_median_seconds(evaluate) / rows.size,
+        train=statistics.median(timeit.repeat(train, number=1, repeat=ROUNDS)) / batches.size,
+        evaluate=statistics.median(timeit.repeat(evaluate, number=1, repeat=ROUNDS)) / rows.size,
         run=built - begin,
         job=start_up_seconds + compiled - built,
         memory_mb=None,
@@ -280,7 +254,7 @@ def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_s
 
 def fitting_speed(wanted: Workload, classes: int, replicas: int | None, start_up_seconds: float) -> Speed:
     """Return `timed_speed` of a stack that fits the device's memory: too large ones are split, as in training."""
-    from freeconv.commands.train import is_out_of_memory
+    from freeconv.training.stack import is_out_of_memory
 
     while True:
         try:
@@ -289,13 +263,3 @@ def fitting_speed(wanted: Workload, classes: int, replicas: int | None, start_up
             if replicas in (None, 1) or not is_out_of_memory(error):
                 raise
         replicas = (replicas + 1) // 2
-
-
-def _median_seconds(program: Any) -> float:
-    """Return the median time that calling `program` takes."""
-    seconds = []
-    for _ in range(ROUNDS):
-        begin = time.perf_counter()
-        program()
-        seconds.append(time.perf_counter() - begin)
-    return statistics.median(seconds)

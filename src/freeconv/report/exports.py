@@ -6,18 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from freeconv.report.titles import metric_title, network_title
 from freeconv.vocabulary import level_text
-
-METRIC_TITLES = {
-    "train_acc": "Training",
-    "val_acc": "Validation",
-    "translate_acc": "Translated",
-    "rotate_acc": "Rotated",
-    "noise_acc": "Noise",
-    "edge_noise_acc": "Edge noise",
-    "swap_acc": "Quadrant swap",
-}
-
 
 # Characters that LaTeX reads as commands, and those that pdfLaTeX has no glyph for.
 LATEX = str.maketrans(
@@ -32,7 +22,7 @@ LATEX = str.maketrans(
 
 
 def as_csv(cells: pd.DataFrame) -> str:
-    """Return rows of `compare` as CSV, numbers with 6 significant digits."""
+    """Return rows of `paper.compare` as CSV, numbers with 6 significant digits."""
     return cells.to_csv(index=False, float_format="%.6g")
 
 
@@ -40,7 +30,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
     """Return one table in the paper's arrangement as Markdown, its caption above it.
 
     Args:
-        cells: rows of `compare` of one dataset and augmentation.
+        cells: rows of `paper.compare` of one dataset and augmentation.
 
     Raises:
         ValueError: there are rows of other datasets or augmentations, or none.
@@ -57,7 +47,7 @@ def as_latex(cells: pd.DataFrame) -> str:
     Two lines a level, ours above the paper's. It needs the packages booktabs and graphicx.
 
     Args:
-        cells: rows of `compare` of one dataset and augmentation.
+        cells: rows of `paper.compare` of one dataset and augmentation.
 
     Raises:
         ValueError: there are rows of other datasets or augmentations, or none.
@@ -82,7 +72,7 @@ def as_latex(cells: pd.DataFrame) -> str:
 def _arranged(cells: pd.DataFrame, text: Callable[[Any], str]) -> pd.DataFrame:
     """Return texts of cells: a row per level, columns (metric, network)."""
     shown: Iterator[Any] = cells.itertuples(index=False)
-    texts = {(level_text(row.level), METRIC_TITLES[row.metric], row.network.upper()): text(row) for row in shown}
+    texts = {(level_text(row.level), metric_title(row.metric), network_title(row.network)): text(row) for row in shown}
     levels, metrics, networks = (list(dict.fromkeys(key[part] for key in texts)) for part in range(3))
     columns = pd.MultiIndex.from_product([metrics, networks])
     rows = [[texts.get((level, *column), "—") for column in columns] for level in levels]

@@ -9,53 +9,43 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from freeconv.augmentations import AUGMENTATIONS
+from freeconv.networks import NETWORKS
 from freeconv.report.panels import (
     DASHED,
     INDEPENDENT,
-    LEVEL_TITLES,
     MEASURE_TITLES,
     PALETTE,
     UNTRAINED,
     VCP_TITLE,
-    _draw_levels,
-    _draw_line,
-    _layer_title,
-    _legend,
-    _level_legend,
-    _limit_to_shares,
-    _no_runs,
-    _whole_numbers,
+    draw_levels,
+    draw_line,
+    layer_title,
+    legend,
+    level_legend,
+    limit_to_shares,
     new_figure,
+    no_runs,
+    whole_numbers,
 )
-from freeconv.study.network_names import parse_variant
+from freeconv.report.titles import free_first, metric_title, network_title
 
 SAMPLE_ROWS = 3
-
-
-METRIC_TITLES = {
-    "train_acc": "Training",
-    "val_acc": "Validation",
-    "translate_acc": "Translated validation",
-    "rotate_acc": "Rotated validation",
-    "noise_acc": "Validation with noise",
-    "edge_noise_acc": "Validation with edge noise",
-}
 
 
 ACCURACY_METRICS = ("train_acc", "val_acc", "translate_acc")
 
 
-SHOWN_NETWORKS = ("fcn", "cnn")
-
-
-NETWORK_COLORS = {"fcn": PALETTE[0], "cnn": PALETTE[1]}
+def network_color(network: str) -> tuple[float, float, float]:
+    """Return a registered network's colour, the same in all studies."""
+    return PALETTE[free_first(NETWORKS).index(network) % len(PALETTE)]
 
 
 def draw_accuracy(curves: pd.DataFrame, networks: Sequence[str], levels: Sequence[float], augmentation: str) -> Figure:
     """Draw accuracy by epoch, one column per network (Ott et al. 2019, Figures 3 and 4).
 
     Args:
-        curves: rows of `tables.accuracy_by_epoch` of one dataset and augmentation.
+        curves: rows of `medians.accuracy_by_epoch` of one dataset and augmentation.
         networks: the columns.
         levels: the lines, in the order of the legend.
         augmentation: which one the levels are of.
@@ -66,48 +56,51 @@ def draw_accuracy(curves: pd.DataFrame, networks: Sequence[str], levels: Sequenc
     """
     curves = curves[curves["network"].isin(networks) & curves["level"].isin(levels)]
     if curves.empty:
-        return _no_runs()
+        return no_runs()
     figure = new_figure(1.6 + 3.6 * len(networks), 7.8)
     grid = figure.subplots(len(ACCURACY_METRICS), len(networks), sharex=True, sharey="row", squeeze=False)
     for row, metric in enumerate(ACCURACY_METRICS):
         for column, network in enumerate(networks):
             axes = grid[row, column]
             chosen = curves[(curves["metric"] == metric) & (curves["network"] == network)]
-            _draw_levels(axes, chosen, levels, "level", "epoch", "mean")
-            axes.set_title(network.upper() if row == 0 else "")
-            axes.set_ylabel(f"{METRIC_TITLES[metric]} accuracy" if column == 0 else "")
+            draw_levels(axes, chosen, levels, "level", "epoch", "mean")
+            axes.set_title(network_title(network) if row == 0 else "")
+            axes.set_ylabel(f"{metric_title(metric)} accuracy" if column == 0 else "")
             axes.set_xlabel("Epoch" if row == len(ACCURACY_METRICS) - 1 else "")
-        _limit_to_shares(grid[row, 0])
+        limit_to_shares(grid[row, 0])
     found = {network: curves.loc[curves["network"] == network, "level"] for network in networks}
-    _level_legend(figure, levels, found, LEVEL_TITLES[augmentation])
+    level_legend(figure, levels, found, AUGMENTATIONS[augmentation].level_title)
     return figure
 
 
-def draw_vcp(curves: pd.DataFrame, shares: Sequence[float]) -> Figure:
+def draw_vcp(curves: pd.DataFrame, networks: Mapping[str, float]) -> Figure:
     """Draw accuracy by epoch of free networks that lack connections (Ott et al. 2019, Figures C.1 and C.2).
 
     Args:
-        curves: rows of `tables.accuracy_by_epoch` of one dataset, augmentation and level.
-        shares: the lines, in the order of the legend: shares of missing connections.
+        curves: rows of `medians.accuracy_by_epoch` of one dataset, augmentation and level.
+        networks: the lines, in the order of the legend: names of networks, and their shares of missing connections.
 
     Returns:
-        A panel each for training accuracy and for accuracy on held-out images as they are, translated, rotated, noisy
-        and noisy at the edge: mean over folds as a line, 95 % interval as a band.
+        A panel each for training accuracy and for accuracy on held-out images as they are and changed by each
+        augmentation that networks are evaluated on: mean over folds as a line, 95 % interval as a band.
     """
-    variants = curves["network"].map(parse_variant)
-    free = np.array([variant.kind == "fcn" for variant in variants], dtype=bool)
-    curves = curves.assign(vcp=[variant.vcp for variant in variants])[free]
-    curves = curves[curves["vcp"].isin(shares)]
-    if curves.empty:
-        return _no_runs()
-    figure = new_figure(10, 5.4)
-    for axes, (metric, title) in zip(figure.subplots(2, 3, sharex=True).flat, METRIC_TITLES.items(), strict=True):
-        _draw_levels(axes, curves[curves["metric"] == metric], shares, "vcp", "epoch", "mean")
-        axes.set_title(title)
-        _limit_to_shares(axes)
+    curves = curves.assign(vcp=curves["network"].map(networks)).dropna(subset="vcp")
+    metrics = [metric for metric in curves["metric"].unique() if metric != "swap_acc"]
+    if not metrics:
+        return no_runs()
+    rows, shares = -(-len(metrics) // 3), list(networks.values())
+    figure = new_figure(10, 2.7 * rows)
+    panels = list(figure.subplots(rows, 3, sharex=True, squeeze=False).flat)
+    for number, (axes, metric) in enumerate(zip(panels, metrics, strict=False)):
+        draw_levels(axes, curves[curves["metric"] == metric], shares, "vcp", "epoch", "mean")
+        axes.set_title(metric_title(metric))
+        axes.tick_params(labelbottom=number + 3 >= len(metrics))
+        limit_to_shares(axes)
+    for axes in panels[len(metrics) :]:
+        axes.remove()
     figure.supxlabel("Epoch", fontsize="medium")
     figure.supylabel("Accuracy", fontsize="medium")
-    _level_legend(figure, shares, {"fcn": curves["vcp"]}, VCP_TITLE)
+    level_legend(figure, shares, {"fcn": curves["vcp"]}, VCP_TITLE)
     return figure
 
 
@@ -115,8 +108,8 @@ def draw_swap_accuracy(curves: pd.DataFrame, networks: Sequence[str]) -> Figure:
     """Draw accuracy by epoch on images whose quadrants I and III are exchanged (Ott et al. 2019, Figure 6).
 
     Args:
-        curves: rows of `tables.accuracy_by_epoch` of one dataset at level 0; of several augmentations, whose level 0 is
-            the same runs, the first counts.
+        curves: rows of `medians.accuracy_by_epoch` of one dataset at level 0; of several augmentations, whose level 0
+            is the same runs, the first counts.
         networks: the lines.
 
     Returns:
@@ -125,26 +118,26 @@ def draw_swap_accuracy(curves: pd.DataFrame, networks: Sequence[str]) -> Figure:
     keys = ["network", "metric", "epoch"]
     curves = curves[curves["network"].isin(networks)].drop_duplicates(keys)
     if curves.empty:
-        return _no_runs()
+        return no_runs()
     figure = new_figure(6.6, 3.6)
     axes = figure.subplots()
     handles: list[Artist] = []
     for network in networks:
-        color = NETWORK_COLORS[network]
+        color = network_color(network)
         swap, plain = (
             curves[(curves["network"] == network) & (curves["metric"] == metric)] for metric in ("swap_acc", "val_acc")
         )
-        _draw_line(axes, plain[["epoch", "mean"]], "epoch", "mean", color=color, linewidth=0.8, linestyle=DASHED)
-        _draw_line(axes, swap, "epoch", "mean", color=color, linewidth=2)
+        draw_line(axes, plain[["epoch", "mean"]], "epoch", "mean", color=color, linewidth=0.8, linestyle=DASHED)
+        draw_line(axes, swap, "epoch", "mean", color=color, linewidth=2)
         if not swap.empty:
-            name = network.upper()
+            name = network_title(network)
             handles.append(Line2D([], [], color=color, linewidth=2, label=f"{name}, quadrants swapped"))
             handles.append(Line2D([], [], color=color, linewidth=0.8, linestyle=DASHED, label=f"{name}, as they are"))
     axes.set(xlabel="Epoch", ylabel="Validation accuracy")
-    axes.xaxis.set_major_locator(_whole_numbers())
-    _limit_to_shares(axes)
-    absent = [network.upper() for network in networks if network not in set(curves["network"])]
-    _legend(figure, handles, "Images", f"not run: {', '.join(absent)}" if absent else "")
+    axes.xaxis.set_major_locator(whole_numbers())
+    limit_to_shares(axes)
+    absent = [network_title(network) for network in networks if network not in set(curves["network"])]
+    legend(figure, handles, "Images", f"not run: {', '.join(absent)}" if absent else "")
     return figure
 
 
@@ -154,7 +147,7 @@ def draw_distance(
     """Draw kernel distance by epoch, one column per radius (Ott et al. 2019, Figures 5, B.6 and B.7).
 
     Args:
-        distances: rows of `tables.distance` of one dataset and augmentation.
+        distances: rows of `medians.distance` of one dataset and augmentation.
         levels: the lines, in the order of the legend.
         augmentation: which one the levels are of.
         positions: layer to its number of positions, for the dashed line at which independent kernels are expected:
@@ -166,7 +159,7 @@ def draw_distance(
     """
     distances = distances[distances["level"].isin(levels)]
     if distances.empty:
-        return _no_runs()
+        return no_runs()
     radii = distances["radius"].unique()
     rows = list(distances[["layer", "measure"]].drop_duplicates().itertuples(index=False, name=None))
     width, height = min(3.6, 8.4 / len(radii)), 3.2 if len(rows) < 3 else 2.4
@@ -179,24 +172,24 @@ def draw_distance(
             if chosen.empty:
                 axes.remove()
                 continue
-            _draw_levels(axes, chosen, levels, "level", "epoch", "median")
+            draw_levels(axes, chosen, levels, "level", "epoch", "median")
             if layer in positions:
                 _draw_independent(axes, measure, positions[layer])
             untrained = chosen.loc[chosen["epoch"] == 0, "median"].median()
             axes.plot(0, untrained, **UNTRAINED, clip_on=False)
             axes.set_title(f"Radius {radius}" if row == 0 else "")
             axes.margins(y=0.1)
-        name = f"{_layer_title(layer)}:\nmean" if distances["layer"].nunique() > 1 else "Mean"
+        name = f"{layer_title(layer)}:\nmean" if distances["layer"].nunique() > 1 else "Mean"
         grid[row, 0].set_ylabel(f"{name} {MEASURE_TITLES[measure]} distance")
     for column in grid.T:
         lowest = [axes for axes in column if axes.figure is not None][-1]
         lowest.set_xlabel("Epoch (0: untrained)")
         lowest.tick_params(labelbottom=True)
-    _level_legend(
+    level_legend(
         figure,
         levels,
         {"fcn": distances["level"]},
-        LEVEL_TITLES[augmentation],
+        AUGMENTATIONS[augmentation].level_title,
         [Line2D([], [], **UNTRAINED, label="untrained")],
     )
     return figure

@@ -1,51 +1,54 @@
 """What the numbers of a study say, a short sentence each."""
 
 import math
-from collections.abc import Mapping
 
 from freeconv.analysis.distance import distance_key
+from freeconv.report.medians import UNTRAINED, Medians, median
+from freeconv.report.titles import free_first, network_title
 from freeconv.study.params import Params
 from freeconv.vocabulary import level_text
 
-Tree = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # level, network, metric, as in `metrics.json`
 
-
-def number(levels: Tree, level: float, network: str, metric: str) -> float:
-    """Return a number of `metrics.json`; NaN where it has none."""
-    value = levels.get(level_text(level), {}).get(network, {}).get(metric)
-    return math.nan if value is None else value
-
-
-def findings(params: Params, augmentation: str, levels: Tree, starts: Mapping[str, float]) -> list[str]:
+def highlights(params: Params, augmentation: str, medians: Medians) -> list[str]:
     """Return what the numbers of one dataset and augmentation say; nothing about numbers that are missing.
 
     Args:
         params: the study.
         augmentation: which one.
-        levels: level to network to metric to median, as in `metrics.json`.
-        starts: level, then `:`, then the name of a kernel distance in `metrics.json`, to the distance before training.
+        medians: of this dataset and augmentation.
     """
     studied = sorted(params.levels(augmentation))
+    return [*_on_accuracy(params, studied, medians), *_on_distance(params, studied, medians)]
+
+
+def _on_accuracy(params: Params, levels: list[float], medians: Medians) -> list[str]:
+    """Return how accurate networks are on translated images."""
     sentences = []
     bests: dict[str, float] = {}
     for network in params.train.networks:
-        values = {level: number(levels, level, network, "translate_acc") for level in studied}
+        values = {level: median(medians, level, network, "translate_acc") for level in levels}
         values = {level: value for level, value in values.items() if not math.isnan(value)}
         if values:
             bests[network] = max(values.values())
-            sentences.append(f"On translated images the {network.upper()}'s accuracy is {_course_of_accuracy(values)}")
+            course = _course_of_accuracy(values)
+            sentences.append(f"On translated images the {network_title(network)}'s accuracy is {course}")
     if len(bests) == 2:
-        sentences.append(_comparison(bests["fcn"], bests["cnn"]))
-    if "fcn" in params.train.networks:
-        radius = min(params.distance.radii)
-        key = distance_key(radius, params.distance.measures[0])
-        for level in dict.fromkeys([studied[0], studied[-1]]):
-            start, end = starts.get(f"{level_text(level)}:{key}", math.nan), number(levels, level, "fcn", key)
-            if not (math.isnan(start) or math.isnan(end)):
-                sentences.append(
-                    f"FCN at level {level_text(level)}: the {params.distance.measures[0]} distance between kernels "
-                    f"{radius} position{'s' if radius > 1 else ''} apart {_course_of_distance(start, end)}"
-                )
+        sentences.append(_comparison({network: bests[network] for network in free_first(bests)}))
+    return sentences
+
+
+def _on_distance(params: Params, levels: list[float], medians: Medians) -> list[str]:
+    """Return how the distance between the FCN's kernels changes in training, at the lowest and the highest level."""
+    radius, measure = min(params.distance.radii), params.distance.measures[0]
+    key = distance_key(radius, measure)
+    sentences = []
+    for level in dict.fromkeys([levels[0], levels[-1]]):
+        start, end = (median(medians, level, "fcn", metric) for metric in (UNTRAINED + key, key))
+        if not (math.isnan(start) or math.isnan(end)):
+            sentences.append(
+                f"{network_title('fcn')} at level {level_text(level)}: the {measure} distance between kernels {radius} "
+                f"position{'s' if radius > 1 else ''} apart {_course_of_distance(start, end)}"
+            )
     return sentences
 
 
@@ -62,13 +65,17 @@ def _course_of_accuracy(values: dict[float, float]) -> str:
     return f"{first}; its best, at level {level_text(best)}, is {_percent(values[best])}."
 
 
-def _comparison(fcn: float, cnn: float) -> str:
-    """Return how the two networks compare, each at its best level."""
-    difference = round(100 * (fcn - cnn), 2)
+def _comparison(bests: dict[str, float]) -> str:
+    """Return how two networks compare, each at its best level."""
+    (first, one), (second, other) = bests.items()
+    difference = round(100 * (one - other), 2)
     if difference == 0:
         return "Each at its best level, the two networks are equally accurate on translated images."
     side = "below" if difference < 0 else "above"
-    return f"Each at its best level, the FCN is {abs(difference):.2f} points {side} the CNN on translated images."
+    return (
+        f"Each at its best level, the {network_title(first)} is {abs(difference):.2f} points {side} the "
+        f"{network_title(second)} on translated images."
+    )
 
 
 def _course_of_distance(start: float, end: float) -> str:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from freeconv.datasets import paper_dataset
-from freeconv.report.exports import METRIC_TITLES
-from freeconv.report.highlights import Tree, number
+from freeconv.report.medians import Medians, median
+from freeconv.report.titles import free_first, metric_title, network_title
 from freeconv.study import grid
-from freeconv.study.network_names import Variant, parse_variant, variant_name
+from freeconv.study.network_names import Variant, variant_name
 from freeconv.study.params import Params
 from freeconv.study.protocol import PROTOCOLS
 from freeconv.vocabulary import level_text, trained_as
@@ -81,7 +81,7 @@ def run_counts(study: pd.DataFrame) -> Counts:
     """Return the number of runs of each cell, by its `anchor`.
 
     Args:
-        study: as `tables.run_table` returns it.
+        study: as `medians.run_table` returns it.
     """
     keys: Iterable[Any] = study[["dataset", "network", "augmentation", "level"]].itertuples(index=False)
     return Counter(anchor(*key) for key in keys)
@@ -99,17 +99,6 @@ def run_count(counts: Counts, dataset: str, network: str, augmentation: str, lev
     return Cell(str(count), run_link(counts, dataset, network, augmentation, level))
 
 
-def network_title(name: str) -> str:
-    """Return a network's name for readers: `FCN`, `FCN, 0.3 missing`, `CNN, 2 layers, rate 0.01`."""
-    variant = parse_variant(name)
-    title = variant.kind.upper()
-    if variant.vcp:
-        title += f", {level_text(variant.vcp)} missing"
-    if variant.learning_rate is not None:
-        title += f", {variant.layers} layers, rate {level_text(variant.learning_rate)}"
-    return title
-
-
 def share(value: float) -> str:
     """Return a share with four digits after the point."""
     return MISSING if math.isnan(value) else f"{value:.4f}"
@@ -124,7 +113,7 @@ def verdict_counts(claims: pd.DataFrame) -> Table:
     """Return how many claims have each verdict, by dataset.
 
     Args:
-        claims: as `claims.judge` returns them.
+        claims: as `judgement.judge` returns them.
     """
     numbers = {
         dataset: [int((group["verdict"] == verdict).sum()) for verdict in VERDICTS]
@@ -145,41 +134,58 @@ def comparison_table(params: Params, dataset: str, augmentation: str, compared: 
         params: the study.
         dataset: which dataset.
         augmentation: which augmentation.
-        compared: rows of `compare.compare` of this dataset and augmentation. Levels that the parameters ask for and
+        compared: rows of `paper.compare` of this dataset and augmentation. Levels that the parameters ask for and
             that have no row are shown as missing.
         counts: the runs behind the cells.
     """
     rows: Iterable[Any] = compared.itertuples(index=False)
-    cells = {(row.level, row.network, row.metric): row for row in rows}
-    levels = sorted({*params.levels(augmentation), *compared["level"]})
+    found = {(row.network, row.metric, row.level): row for row in rows}
+    bests = _highest({key: row.ours for key, row in found.items()})
     metrics = [metric for metric in grid.metrics(params) if metric in set(compared["metric"])]
     beside = bool(compared["paper"].notna().any())
     titles = ["Ours", "± 95 %", *(["Paper", "Diff."] if beside else [])]
 
-    def texts(level: float, network: str, metric: str) -> list[Cell]:
-        row = cells.get((level, network, metric))
-        if row is None:
-            return [Cell(MISSING) for _ in titles]
-        ours = share(row.ours)
-        link = "" if ours == MISSING else run_link(counts, dataset, network, augmentation, level)
-        found = [Cell(ours, link, ours == bests.get((network, metric))), Cell(share((row.high - row.low) / 2))]
-        return found + ([Cell(share(row.paper)), Cell(signed(row.difference))] if beside else [])
+    def row_of(level: float, network: str) -> list[Cell]:
+        cell = (dataset, network, augmentation, level)
+        row = [Cell(network_title(network)), run_count(counts, *cell)]
+        for metric in metrics:
+            best, link = bests.get((network, metric)), run_link(counts, *cell)
+            row += _compared(found.get((network, metric, level)), best, link)[: len(titles)]
+        return row
 
-    bests = _highest({(network, metric, level): row.ours for (level, network, metric), row in cells.items()})
-    bodies = [
-        Body(
-            level_text(level),
-            [
-                [
-                    Cell(network.upper()),
-                    run_count(counts, dataset, network, augmentation, level),
-                    *(cell for metric in metrics for cell in texts(level, network, metric)),
-                ]
-                for network in params.train.networks
-            ],
-        )
-        for level in levels
-    ]
+    return Table(
+        f"{dataset}, {augmentation}: ours beside the paper's",
+        _comparison_caption(compared, beside),
+        [
+            Column("Level"),
+            Column("Network", text=True),
+            Column("n"),
+            *(Column(title, metric_title(metric)) for metric in metrics for title in titles),
+        ],
+        [
+            Body(level_text(level), [row_of(level, network) for network in params.train.networks])
+            for level in sorted({*params.levels(augmentation), *compared["level"]})
+        ],
+    )
+
+
+def _compared(row: Any, best: str | None, link: str) -> list[Cell]:
+    """Return ours, half of its interval, the paper's and the difference; all missing where there is no row.
+
+    Args:
+        row: of `paper.compare`.
+        best: the network's highest of ours, as it is shown; None if there is none.
+        link: the address of the runs behind ours.
+    """
+    if row is None:
+        return [Cell(MISSING) for _ in range(4)]
+    ours = share(row.ours)
+    shown = Cell(ours, "" if ours == MISSING else link, ours == best)
+    return [shown, Cell(share((row.high - row.low) / 2)), Cell(share(row.paper)), Cell(signed(row.difference))]
+
+
+def _comparison_caption(compared: pd.DataFrame, beside: bool) -> str:
+    """Return what the comparison shows; `beside`: whether the paper has medians that ours stand beside."""
     # "1" alone in a CSV file's column, without "B.1", is read as a number
     numbers = ", ".join(f"Table {name}" for name in compared["table"].unique() if name)
     paper = (
@@ -187,17 +193,9 @@ def comparison_table(params: Params, dataset: str, augmentation: str, compared: 
         if beside
         else "; the paper has none that these could stand beside"
     )
-    return Table(
-        f"{dataset}, {augmentation}: ours beside the paper's",
+    return (
         f"Median accuracy as a share: ours, half of its 95 % interval over folds{paper}. n: runs behind ours, which "
-        f"the numbers link to. {MISSING}: missing. Bold: a network's highest.",
-        [
-            Column("Level"),
-            Column("Network", text=True),
-            Column("n"),
-            *(Column(title, METRIC_TITLES[metric]) for metric in metrics for title in titles),
-        ],
-        bodies,
+        f"the numbers link to. {MISSING}: missing. Bold: a network's highest."
     )
 
 
@@ -214,20 +212,20 @@ def _highest(values: Mapping[tuple[str, str, float], float]) -> dict[tuple[str, 
     return {column: share(max(found)) for column, found in columns.items() if len(found) > 1}
 
 
-def other_medians(params: Params, dataset: str, augmentation: str, levels: Tree, metrics: Sequence[str]) -> Table:
+def other_medians(params: Params, dataset: str, augmentation: str, medians: Medians, metrics: Sequence[str]) -> Table:
     """Return medians of metrics that the paper's table of this augmentation has not: a row per level.
 
     Args:
         params: the study.
         dataset: which dataset.
         augmentation: which augmentation.
-        levels: level to network to metric to median, as in `metrics.json`.
+        medians: of this dataset and augmentation.
         metrics: which ones.
     """
     asked, networks = params.levels(augmentation), params.train.networks
     bests = _highest(
         {
-            (network, metric, level): number(levels, level, network, metric)
+            (network, metric, level): median(medians, level, network, metric)
             for network in networks
             for metric in metrics
             for level in asked
@@ -236,7 +234,7 @@ def other_medians(params: Params, dataset: str, augmentation: str, levels: Tree,
     bodies = []
     for level in asked:
         texts = {
-            (network, metric): share(number(levels, level, network, metric))
+            (network, metric): share(median(medians, level, network, metric))
             for metric in metrics
             for network in networks
         }
@@ -247,20 +245,20 @@ def other_medians(params: Params, dataset: str, augmentation: str, levels: Tree,
         f"changed in other ways. {MISSING}: missing. Bold: a network's highest.",
         [
             Column("Level"),
-            *(Column(network.upper(), METRIC_TITLES[metric]) for metric in metrics for network in networks),
+            *(Column(network_title(network), metric_title(metric)) for metric in metrics for network in networks),
         ],
         bodies,
     )
 
 
-def missing_connections(params: Params, dataset: str, level: float, levels: Tree, counts: Counts) -> Table:
+def missing_connections(params: Params, dataset: str, level: float, medians: Medians, counts: Counts) -> Table:
     """Return medians of free networks by their share of missing connections (Ott et al. 2019, Figures C.1 and C.2).
 
     Args:
         params: the study.
         dataset: which dataset.
         level: of translation, at which they were trained.
-        levels: level to network to metric to median under translation, as in `metrics.json`.
+        medians: of this dataset under translation.
         counts: the runs behind the cells.
     """
     bodies = [
@@ -269,7 +267,7 @@ def missing_connections(params: Params, dataset: str, level: float, levels: Tree
             [
                 [
                     run_count(counts, dataset, network, "translate", level),
-                    *(Cell(share(number(levels, level, network, metric))) for metric in grid.metrics(params)),
+                    *(Cell(share(median(medians, level, network, metric))) for metric in grid.metrics(params)),
                 ]
             ],
         )
@@ -279,36 +277,37 @@ def missing_connections(params: Params, dataset: str, level: float, levels: Tree
         f"{dataset}: missing connections at translation {level_text(level)}",
         f"{dataset}, trained at translation {level_text(level)}: median accuracy by share of missing connections. "
         f"{MISSING}: missing.",
-        [Column("Share"), Column("n"), *(Column(METRIC_TITLES[metric]) for metric in grid.metrics(params))],
+        [Column("Share"), Column("n"), *(Column(metric_title(metric)) for metric in grid.metrics(params))],
         bodies,
     )
 
 
-def quadrant_swap(params: Params, dataset: str, augmentation: str, levels: Tree, counts: Counts) -> Table:
+def quadrant_swap(params: Params, dataset: str, augmentation: str, medians: Medians, counts: Counts) -> Table:
     """Return medians of networks trained on images as they are, on images as they are and swapped (Figure 6).
 
     Args:
         params: the study.
         dataset: which dataset.
         augmentation: one that has a level 0, or `none`.
-        levels: level to network to metric to median under this augmentation, as in `metrics.json`.
+        medians: of this dataset and augmentation.
         counts: the runs behind the cells.
     """
-    metrics = ("val_acc", "swap_acc")
-    medians = {
-        network: [number(levels, 0.0, network, metric) for metric in metrics] for network in params.train.networks
+    found = {
+        network: [median(medians, 0.0, network, metric) for metric in ("val_acc", "swap_acc")]
+        for network in params.train.networks
     }
     bodies = [
         Body(
-            network.upper(),
+            network_title(network),
             [[run_count(counts, dataset, network, augmentation, 0.0), *(Cell(share(value)) for value in values)]],
         )
-        for network, values in medians.items()
+        for network, values in found.items()
     ]
     foot = []
-    if len(medians) == 2:
-        differences = [cnn - fcn for cnn, fcn in zip(medians["cnn"], medians["fcn"], strict=True)]
-        foot = ["CNN − FCN", "", *(signed(difference) for difference in differences)]
+    if len(found) == 2:
+        second, first = free_first(found)
+        differences = [one - other for one, other in zip(found[first], found[second], strict=True)]
+        foot = [f"{network_title(first)} − {network_title(second)}", "", *map(signed, differences)]
     return Table(
         f"{dataset}: quadrant swap",
         f"{dataset}, trained on images as they are: median accuracy on held-out images as they are and with quadrants "
@@ -325,7 +324,7 @@ def search_table(params: Params, dataset: str, search: pd.DataFrame, counts: Cou
     Args:
         params: the study.
         dataset: which dataset.
-        search: as `tables.search` returns it; cells that it lacks are shown as missing.
+        search: as `medians.search` returns it; cells that it lacks are shown as missing.
         counts: the runs behind the cells.
     """
     rows: Iterable[Any] = search[search["dataset"] == dataset].itertuples(index=False)
@@ -350,7 +349,7 @@ def search_table(params: Params, dataset: str, search: pd.DataFrame, counts: Cou
             Column("Layers"),
             Column("Learning rate"),
             *(
-                Column(title, kind.upper())
+                Column(title, network_title(kind))
                 for kind in params.train.networks
                 for title in ("Accuracy", "Loss", "Epochs", "n")
             ),
@@ -375,7 +374,7 @@ def run_sums(study: pd.DataFrame) -> Table:
     """Return the runs summed by dataset, network and trained augmentation.
 
     Args:
-        study: as `tables.run_table` returns it.
+        study: as `medians.run_table` returns it.
     """
     groups: Iterable[tuple[Any, pd.DataFrame]] = study.groupby(["dataset", "network", "augmentation"], sort=False)
     bodies = [

@@ -1,6 +1,7 @@
 """Figures of what trained networks are like: accuracy on moved images, and how alike kernels are."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,26 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from freeconv.augmentations import AUGMENTATIONS
 from freeconv.report.panels import (
     INDEPENDENT,
-    LEVEL_TITLES,
     PALETTE,
-    _draw_levels,
-    _draw_line,
-    _layer_title,
-    _legend,
-    _level_colors,
-    _level_legend,
-    _limit_to_shares,
-    _no_runs,
-    _one_line,
-    _over_folds,
+    draw_levels,
+    draw_line,
+    layer_title,
+    legend,
+    level_colors,
+    level_legend,
+    limit_to_shares,
     new_figure,
+    no_runs,
+    one_line,
+    over_folds,
+    say,
 )
+from freeconv.report.titles import network_title
 
-# measure of `measure.MEASURE_COLUMNS`: label of its axis, units per unit of `setting`
+# of measures: label of its axis, units per unit of `setting`
 TRANSFER_PANELS = {
     "horizontal_shift_acc": ("Shift to the right (% of width)", 100),
     "vertical_shift_acc": ("Shift down (% of height)", 100),
@@ -38,17 +41,13 @@ TRANSFER_PANELS = {
 }
 
 
-# augmentation and panel: how far one unit of level goes in training, in units of `setting`
-TRANSFER_RANGES = {
-    ("translate", "horizontal_shift_acc"): 1,
-    ("translate", "vertical_shift_acc"): 1,
-    ("rotate", "angle_acc"): 360,
-}
+SHARING_MEASURES = ("euclidean_distance", "signal_to_noise", "distance_to_shared", "shared_acc")
 
 
+# Of networks with more free layers than there are styles, the first ones come again.
 LAYER_STYLES: list[dict[str, Any]] = [
-    {"color": color, "marker": marker, "markersize": 4}
-    for color, marker in zip((PALETTE[0], PALETTE[1], PALETTE[4]), "s^D", strict=True)
+    {"color": PALETTE[color], "marker": marker, "markersize": 4}
+    for color, marker in zip((0, 1, 4, 2, 3, 5), "s^DPX*", strict=True)
 ]
 
 
@@ -70,7 +69,7 @@ def draw_transfer(
     """Draw how accurate trained networks are on images that are shifted or turned by a fixed amount.
 
     Args:
-        measures: rows with the columns `measure.MEASURE_COLUMNS` of one dataset, of networks trained under one
+        measures: rows with the columns `measures.MEASURE_COLUMNS` of one dataset, of networks trained under one
             augmentation.
         networks: the rows of panels.
         levels: the lines, in the order of the legend.
@@ -83,32 +82,31 @@ def draw_transfer(
     """
     measures = measures[measures["network"].isin(networks) & measures["level"].isin(levels)]
     if measures.empty:
-        return _no_runs()
-    colors = _level_colors(levels)
+        return no_runs()
+    colors, moved = level_colors(levels), AUGMENTATIONS[augmentation].moved
     columns = ["network", "measure", "level", "setting"]
-    summary = _over_folds(measures[measures["measure"].isin(TRANSFER_PANELS)].sort_values("setting"), columns)
+    summary = over_folds(measures[measures["measure"].isin(TRANSFER_PANELS)].sort_values("setting"), columns)
     figure = new_figure(10.4, 0.8 + 2.6 * len(networks))
     grid = figure.subplots(len(networks), len(TRANSFER_PANELS), sharex="col", sharey=True, squeeze=False)
     for row, network in enumerate(networks):
         for column, (measure, (label, unit)) in enumerate(TRANSFER_PANELS.items()):
             axes = grid[row, column]
             chosen = summary[(summary["network"] == network) & (summary["measure"] == measure)]
-            _draw_levels(axes, chosen.assign(setting=unit * chosen["setting"]), levels, "level", "setting", "median")
+            draw_levels(axes, chosen.assign(setting=unit * chosen["setting"]), levels, "level", "setting", "median")
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4.5, 5, 9, 10]))
             axes.set_xlabel(label if row == len(networks) - 1 else "")
-            axes.set_ylabel(f"{network.upper()}: accuracy" if column == 0 else "")
-            if (augmentation, measure) in TRANSFER_RANGES:
+            axes.set_ylabel(f"{network_title(network)}: accuracy" if column == 0 else "")
+            if measure in moved:
                 drawn = {level: color for level, color in colors.items() if level in set(chosen["level"])}
-                _draw_trained_range(axes, drawn, unit * TRANSFER_RANGES[augmentation, measure])
-    _limit_to_shares(grid[0, 0])
+                _draw_trained_range(axes, drawn, unit * moved[measure])
+    limit_to_shares(grid[0, 0])
     found = {network: measures.loc[measures["network"] == network, "level"] for network in networks}
-    ranges = any(shown == augmentation for shown, _ in TRANSFER_RANGES)
-    _level_legend(
+    level_legend(
         figure,
         levels,
         found,
-        LEVEL_TITLES[augmentation],
-        [Line2D([], [], **TRAINED, label="limit in training")] * ranges,
+        AUGMENTATIONS[augmentation].level_title,
+        [Line2D([], [], **TRAINED, label="limit in training")] * bool(moved),
     )
     return figure
 
@@ -122,13 +120,14 @@ def _draw_trained_range(axes: Axes, colors: Mapping[float, Any], unit: float) ->
 
 
 def draw_sharing(
-    measures: pd.DataFrame, levels: Sequence[float], augmentation: str, positions: Mapping[str, int]
+    measures: pd.DataFrame, network: str, levels: Sequence[float], augmentation: str, positions: Mapping[str, int]
 ) -> Figure:
-    """Draw how alike the kernels of trained free networks are over positions (docs/measures.md).
+    """Draw how alike the kernels of a trained free network are over positions (docs/measures.md).
 
     Args:
-        measures: rows with the columns `measure.MEASURE_COLUMNS` of one dataset, of networks trained under one
+        measures: rows with the columns `measures.MEASURE_COLUMNS` of one dataset, of networks trained under one
             augmentation.
+        network: the free network that is drawn.
         levels: the lines of (a), in the order of the legend, and the abscissa of (b) to (d).
         augmentation: which one the levels are of.
         positions: layer to its number of positions, for the dashed lines in (c), √(1 − 1 / positions), at which
@@ -142,22 +141,23 @@ def draw_sharing(
         their mean over positions. Medians over folds; the bands of (a), (c) and (d) reach from the lowest fold to the
         highest.
     """
-    measures = measures[(measures["network"] == "fcn") & measures["level"].isin(levels)]
+    measures = measures[(measures["network"] == network) & measures["level"].isin(levels)]
+    measures = measures[measures["measure"].isin(SHARING_MEASURES)]
     layers = sorted(set(measures["layer"].dropna()) - {"none", "all"})
     if not layers:
-        return _no_runs()
+        return no_runs()
     figure = new_figure(10.4, 6.8)
     rows = figure.add_gridspec(2, 1, height_ratios=[1.2, 1])
     _draw_distance_by_radius(rows[0], measures[measures["measure"] == "euclidean_distance"], layers, levels)
-    _level_legend(
+    level_legend(
         figure,
         levels,
-        {"fcn": measures["level"]},
-        LEVEL_TITLES[augmentation],
+        {network: measures["level"]},
+        AUGMENTATIONS[augmentation].level_title,
         [Patch(color=NULL_COLOR, label="reassigned\nat random")],
     )
-    handles = _draw_by_level(rows[1], measures, layers, positions, _one_line(LEVEL_TITLES[augmentation]))
-    _legend(figure, handles, "Free layers", below=True)
+    handles = _draw_by_level(rows[1], measures, layers, positions, one_line(AUGMENTATIONS[augmentation].level_title))
+    legend(figure, handles, "Free layers", below=True)
     return figure
 
 
@@ -165,6 +165,11 @@ def _draw_distance_by_radius(
     place: SubplotSpec, measures: pd.DataFrame, layers: Sequence[str], levels: Sequence[float]
 ) -> None:
     """Draw part (a) of `draw_sharing`."""
+    if measures.empty:
+        axes = place.subgridspec(1, 1).subplots(squeeze=False)[0, 0]
+        axes.set(title="(a) Distance by radius", xticks=[], yticks=[])
+        say(axes, "not measured")
+        return
     keys = ["layer", "level", "fold", "setting"]
     wide = measures.pivot(index=keys, columns="statistic", values="value")
     relative = wide.div(wide["permuted_mean"], axis=0).sort_index().reset_index()
@@ -177,9 +182,9 @@ def _draw_distance_by_radius(
         null = chosen.groupby("setting").agg({"permuted_low": "min", "permuted_high": "max"})
         edges = np.array([*null.index, null.index[-1] + 1]) - 0.5
         axes.stairs(null["permuted_high"], edges, baseline=null["permuted_low"], fill=True, color=NULL_COLOR, zorder=0)
-        summary = _over_folds(chosen.rename(columns={"observed": "value"}), ["level", "setting"])
-        _draw_levels(axes, summary, levels, "level", "setting", "median", marker="o", markersize=3)
-        axes.set(title=_layer_title(layer), xlabel="Radius (positions)", xlim=(edges[0], edges[-1]))
+        summary = over_folds(chosen.rename(columns={"observed": "value"}), ["level", "setting"])
+        draw_levels(axes, summary, levels, "level", "setting", "median", marker="o", markersize=3)
+        axes.set(title=layer_title(layer), xlabel="Radius (positions)", xlim=(edges[0], edges[-1]))
     panels[0].set_title("(a) " + panels[0].get_title())
     panels[0].set_ylabel("Distance / mean of all pairs")
     # Far radii have few pairs and a band so wide that it would press the lines together.
@@ -192,20 +197,23 @@ def _draw_by_level(
 ) -> list[Artist]:
     """Draw parts (b) to (d) of `draw_sharing` over an abscissa of this title, and return the legend's entries."""
     noise, shared, accuracy = place.subgridspec(1, 3).subplots(squeeze=False)[0]
-    of_measure = dict(list(measures.groupby("measure")))
+    of_measure = {name: measures[measures["measure"] == name] for name in SHARING_MEASURES}
     keys = ["layer", "level"]
     signal = of_measure["signal_to_noise"].groupby([*keys, "statistic"])["value"].median().unstack("statistic")
     signal = signal.rename(columns={"lower_quartile": "low", "upper_quartile": "high"}).reset_index()
-    distances, accuracies = (_over_folds(of_measure[name], keys) for name in ("distance_to_shared", "shared_acc"))
+    distances, accuracies = (over_folds(of_measure[name], keys) for name in ("distance_to_shared", "shared_acc"))
+    for axes, summary in ((noise, signal), (shared, distances), (accuracy, accuracies)):
+        if summary.empty:
+            say(axes, "not measured")
     handles: list[Artist] = []
-    for layer, style_of_layer in zip(layers, LAYER_STYLES, strict=False):
+    for layer, style_of_layer in zip(layers, cycle(LAYER_STYLES), strict=False):
         for axes, summary in ((noise, signal), (shared, distances), (accuracy, accuracies)):
-            _draw_line(axes, summary[summary["layer"] == layer], "level", "median", **style_of_layer)
+            draw_line(axes, summary[summary["layer"] == layer], "level", "median", **style_of_layer)
         if layer in positions:
             shared.axhline(np.sqrt(1 - 1 / positions[layer]), **INDEPENDENT)
-        handles.append(Line2D([], [], **style_of_layer, label=_layer_title(layer).lower()))
+        handles.append(Line2D([], [], **style_of_layer, label=layer_title(layer).lower()))
     for name, label in (("all", "all layers"), ("none", "as trained")):
-        _draw_line(accuracy, accuracies[accuracies["layer"] == name], "level", "median", **SHARED_STYLES[name])
+        draw_line(accuracy, accuracies[accuracies["layer"] == name], "level", "median", **SHARED_STYLES[name])
         handles.append(Line2D([], [], **SHARED_STYLES[name], label=label))
     handles.append(Line2D([], [], **INDEPENDENT, label="independent:\n√(1 − 1 / positions)"))
     noise.set(title="(b) Signal-to-noise", ylabel="|mean| / std over positions")
@@ -215,5 +223,5 @@ def _draw_by_level(
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     noise.set_ylim(bottom=0)
     shared.set_ylim(0, 1.03)
-    _limit_to_shares(accuracy)
+    limit_to_shares(accuracy)
     return handles

@@ -3,17 +3,18 @@
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__
-from freeconv.analysis.distance import distance_key
-from freeconv.report.captions import TITLES, Words, drawing_words, figure_words
+from freeconv.augmentations import AUGMENTATIONS
+from freeconv.report.captions import Caption, drawing_caption, figure_caption
 from freeconv.report.exports import as_csv, as_latex, as_markdown
-from freeconv.report.highlights import Tree, findings
+from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
     MISSING,
     VERDICTS,
@@ -22,14 +23,15 @@ from freeconv.report.html_tables import (
     anchor,
     comparison_table,
     missing_connections,
-    network_title,
     other_medians,
     quadrant_swap,
+    run_counts,
     search_table,
     share,
     signed,
 )
-from freeconv.storage.csv_files import read_png
+from freeconv.report.medians import Medians, medians_of
+from freeconv.report.titles import network_title
 from freeconv.study import grid, paths
 from freeconv.study.params import Params
 from freeconv.vocabulary import level_text
@@ -41,10 +43,12 @@ AGGREGATES = {
 }
 
 
-EXPORTS = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
+# Tables for other papers: suffix of their files to what they are called and what makes them.
+EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaTeX", as_latex)}
 
 
-TABLES = ("claims", "compared", "distance", "problems", "runs", "search")
+# Tables that pages are made of.
+TABLES = ("accuracy", "claims", "compared", "distance", "problems", "runs", "search")
 
 
 OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
@@ -53,11 +57,39 @@ OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
 RUN_NUMBERS = {"last_val_acc": "Last validation", "best_val_acc": "Best validation"}
 
 
-Metrics = Mapping[str, Mapping[str, Tree]]  # dataset, augmentation, level, network, metric
+@dataclass(frozen=True)
+class Results:
+    """What pages are made of.
+
+    Attributes:
+        params: the study.
+        tables: those of `TABLES` by name.
+        trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
+        pictures: content of the PNG files that there are, by their paths relative to the pages.
+    """
+
+    params: Params
+    tables: Mapping[str, pd.DataFrame]
+    trained_distances: pd.DataFrame
+    pictures: Mapping[str, bytes]
+
+    def rows(self, table: str, dataset: str, augmentation: str) -> pd.DataFrame:
+        """Return the rows of a table that are of one dataset and augmentation."""
+        return _of(self.tables[table], dataset, augmentation)
+
+    def medians(self, dataset: str, augmentation: str) -> Medians:
+        """Return the medians of one dataset and augmentation."""
+        accuracy, distances = (self.rows(table, dataset, augmentation) for table in ("accuracy", "distance"))
+        return medians_of(accuracy, _of(self.trained_distances, dataset, augmentation), distances)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """The number of runs of each cell."""
+        return run_counts(self.tables["runs"])
 
 
 class Picture(NamedTuple):
-    """A figure or drawing: where its image is (empty if it is missing), its words, and its SVG."""
+    """A figure or drawing: where its image is (empty if it is missing), its caption, and its SVG."""
 
     source: str
     alt: str
@@ -72,33 +104,33 @@ class Part:
     anchor: str
     title: str
     text: str = ""
-    findings: Sequence[str] = ()
+    highlights: Sequence[str] = ()
     tables: Sequence[Table] = ()
     exports: Sequence[tuple[str, str]] = ()
     pictures: Sequence[Picture] = field(default=())
 
 
-class Judgement(NamedTuple):
-    """What one dataset says of a claim."""
+class ClaimRow(NamedTuple):
+    """The row of one dataset below a claim."""
 
     dataset: str
     paper: str
     ours: str
     interval: str
-    grid: int
+    runs: int
     verdict: str
     mark: str
     reason: str
 
 
-class Claim(NamedTuple):
-    """A claim of the paper with its judgements."""
+class ClaimEntry(NamedTuple):
+    """A claim of the paper with a row for each dataset."""
 
     id: str
     statement: str
     comparison: str
     source: str
-    judgements: list[Judgement]
+    rows: list[ClaimRow]
 
 
 class RunCell(NamedTuple):
@@ -126,96 +158,114 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(version=__version__, **values)
 
 
-def augmentation_parts(
-    params: Params, folder: str, metrics: Metrics, tables: Mapping[str, pd.DataFrame], counts: Counts
-) -> list[Part]:
+def augmentation_parts(results: Results) -> list[Part]:
     """Return the sections of every dataset and augmentation."""
-    parts = []
-    for dataset in params.data.datasets:
-        for augmentation in grid.augmentations(params):
-            compared = _of(tables["compared"], dataset, augmentation)
-            levels = metrics.get(dataset, {}).get(augmentation, {})
-            others = [metric for metric in grid.metrics(params) if metric not in set(compared["metric"])]
-            starts = _starts(_of(tables["distance"], dataset, augmentation))
-            figures = [name for subject, name in grid.figures(params) if subject == augmentation]
-            parts.append(
-                Part(
-                    anchor=f"{dataset}-{augmentation}",
-                    title=f"{dataset}, {TITLES[augmentation]}",
-                    text=_protocol(compared),
-                    findings=findings(params, augmentation, levels, starts),
-                    tables=[
-                        comparison_table(params, dataset, augmentation, compared, counts),
-                        other_medians(params, dataset, augmentation, levels, others),
-                    ],
-                    exports=_exports(folder, dataset, augmentation),
-                    pictures=[
-                        figure(folder, dataset, augmentation, name)
-                        for name in figures
-                        if name not in (*OTHER_PAGE, "swap")
-                    ],
-                )
-            )
-    return parts
+    params = results.params
+    return [
+        _augmentation_part(results, dataset, augmentation)
+        for dataset in params.data.datasets
+        for augmentation in grid.augmentations(params)
+    ]
 
 
-def other_parts(params: Params, folder: str, metrics: Metrics, search: pd.DataFrame, counts: Counts) -> list[Part]:
-    """Return the sections behind those of the augmentations; of what is not studied, none."""
-    datasets, figures = params.data.datasets, grid.figures(params)
-    parts = []
-    for dataset in datasets if params.vcp.levels else []:
-        levels = metrics.get(dataset, {}).get("translate", {})
-        parts.append(
-            Part(
-                anchor=f"{dataset}-missing-connections",
-                title=f"{dataset}, missing connections",
-                text="Free networks that lack a share of their connections, drawn at random before training.",
-                tables=[missing_connections(params, dataset, level, levels, counts) for level in params.vcp.translate],
-                pictures=[figure(folder, dataset, subject, name) for subject, name in figures if subject == "vcp"],
-            )
-        )
-    for dataset in datasets if ("none", "swap") in figures else []:
-        augmentation = next(name for name in grid.augmentations(params) if 0 in params.levels(name))
-        levels = metrics.get(dataset, {}).get(augmentation, {})
-        parts.append(
-            Part(
-                anchor=f"{dataset}-quadrant-swap",
-                title=f"{dataset}, quadrant swap",
-                text="Networks trained on images as they are, and held-out images that have all their parts, but in "
-                "other places.",
-                tables=[quadrant_swap(params, dataset, augmentation, levels, counts)],
-                pictures=[figure(folder, dataset, "none", "swap")],
-            )
-        )
-    if params.search.learning_rates:
-        parts.append(
-            Part(
-                anchor="search",
-                title="Search for hyperparameters",
-                text="Every learning rate with every number of layers, in the paper's Table A.1.",
-                tables=[search_table(params, dataset, search, counts) for dataset in datasets],
-            )
-        )
-    files = [path for path in grid.drawing_files(params, folder) if path.endswith(".png")]
-    parts.append(
-        Part(
-            anchor="drawings",
-            title="Drawings",
-            text="What the words mean, drawn by the functions that train and measure.",
-            pictures=[picture(path, folder, drawing_words(Path(path).stem)) for path in files],
-        )
+def _augmentation_part(results: Results, dataset: str, augmentation: str) -> Part:
+    """Return the section of one dataset and augmentation."""
+    params, counts = results.params, results.counts
+    compared, medians = results.rows("compared", dataset, augmentation), results.medians(dataset, augmentation)
+    others = [metric for metric in grid.metrics(params) if metric not in set(compared["metric"])]
+    return Part(
+        anchor=f"{dataset}-{augmentation}",
+        title=f"{dataset}, {AUGMENTATIONS[augmentation].title}",
+        text=_protocol(compared),
+        highlights=highlights(params, augmentation, medians),
+        tables=[
+            comparison_table(params, dataset, augmentation, compared, counts),
+            other_medians(params, dataset, augmentation, medians, others),
+        ],
+        exports=[] if compared.empty else _exports(dataset, augmentation),
+        pictures=[
+            figure(results, dataset, augmentation, name)
+            for subject, name in grid.figures(params)
+            if subject == augmentation and name not in (*OTHER_PAGE, "swap")
+        ],
     )
-    return parts
 
 
-def measure_parts(params: Params, folder: str) -> list[Part]:
+def other_parts(results: Results) -> list[Part]:
+    """Return the sections behind those of the augmentations; of what is not studied, none."""
+    params, datasets = results.params, results.params.data.datasets
+    return [
+        *(_missing_connections_part(results, dataset) for dataset in datasets if params.vcp.levels),
+        *(_swap_part(results, dataset) for dataset in datasets if ("none", "swap") in grid.figures(params)),
+        *([_search_part(results)] if params.search.learning_rates else []),
+        _drawings_part(results),
+    ]
+
+
+def _missing_connections_part(results: Results, dataset: str) -> Part:
+    """Return the section of networks that lack connections."""
+    params, medians = results.params, results.medians(dataset, "translate")
+    return Part(
+        anchor=f"{dataset}-missing-connections",
+        title=f"{dataset}, missing connections",
+        text="Free networks that lack a share of their connections, drawn at random before training.",
+        tables=[missing_connections(params, dataset, level, medians, results.counts) for level in params.vcp.translate],
+        pictures=[
+            figure(results, dataset, subject, name) for subject, name in grid.figures(params) if subject == "vcp"
+        ],
+    )
+
+
+def _swap_part(results: Results, dataset: str) -> Part:
+    """Return the section of images with quadrants exchanged."""
+    params = results.params
+    augmentation = next(name for name in grid.augmentations(params) if 0 in params.levels(name))
+    medians = results.medians(dataset, augmentation)
+    return Part(
+        anchor=f"{dataset}-quadrant-swap",
+        title=f"{dataset}, quadrant swap",
+        text="Networks trained on images as they are, and held-out images that have all their parts, but in other "
+        "places.",
+        tables=[quadrant_swap(params, dataset, augmentation, medians, results.counts)],
+        pictures=[figure(results, dataset, "none", "swap")],
+    )
+
+
+def _search_part(results: Results) -> Part:
+    """Return the section of the search for hyperparameters."""
+    params, search = results.params, results.tables["search"]
+    return Part(
+        anchor="search",
+        title="Search for hyperparameters",
+        text="Every learning rate with every number of layers, in the paper's Table A.1.",
+        tables=[search_table(params, dataset, search, results.counts) for dataset in params.data.datasets],
+    )
+
+
+def _drawings_part(results: Results) -> Part:
+    """Return the section of drawings."""
+    files = [PurePath(path) for path in grid.drawing_files(results.params, ".")]
+    return Part(
+        anchor="drawings",
+        title="Drawings",
+        text="What the words mean, drawn by the functions that train and measure.",
+        pictures=[
+            picture(results.pictures, file.as_posix(), drawing_caption(file.stem))
+            for file in files
+            if file.suffix == ".png"
+        ],
+    )
+
+
+def measure_parts(results: Results) -> list[Part]:
     """Return the sections of the page of measures beyond the paper's."""
+    params = results.params
     return [
         Part(
             anchor=f"{dataset}-{augmentation}",
-            title=f"{dataset}, {TITLES[augmentation]}",
+            title=f"{dataset}, {AUGMENTATIONS[augmentation].title}",
             pictures=[
-                figure(folder, dataset, augmentation, name, inline=False)
+                figure(results, dataset, augmentation, name, inline=False)
                 for subject, name in grid.figures(params)
                 if subject == augmentation and name in OTHER_PAGE
             ],
@@ -225,27 +275,28 @@ def measure_parts(params: Params, folder: str) -> list[Part]:
     ]
 
 
-def claims(judged: pd.DataFrame) -> list[Claim]:
+def claim_entries(judged: pd.DataFrame) -> list[ClaimEntry]:
     """Return the paper's claims, with what each dataset says of them.
 
     Args:
-        judged: as `claims.judge` returns them.
+        judged: as `judgement.judge` returns them.
     """
     found = []
     for _, group in judged.groupby("id", sort=False):
         rows: list[Any] = list(group.itertuples(index=False))
-        judgements = []
-        for row in rows:
-            digits = 6 if "distance" in row.comparison else 4  # kernel distances are far smaller than accuracies
-            numbers = (row.paper, row.ours, row.low, row.high)
-            paper, ours, low, high = (signed(value, digits) for value in numbers)
-            interval = "" if MISSING in (low, high) else f"{low} … {high}"
-            judgements.append(
-                Judgement(row.dataset, paper, ours, interval, row.runs, row.verdict, VERDICTS[row.verdict], row.reason)
-            )
         first = rows[0]
-        found.append(Claim(first.id, first.statement, first.comparison, first.source, judgements))
+        found.append(
+            ClaimEntry(first.id, first.statement, first.comparison, first.source, [_claim_row(row) for row in rows])
+        )
     return found
+
+
+def _claim_row(row: Any) -> ClaimRow:
+    """Return what one dataset says of a claim, from a row of `judgement.judge`."""
+    digits = 6 if "distance" in row.comparison else 4  # kernel distances are far smaller than accuracies
+    paper, ours, low, high = (signed(value, digits) for value in (row.paper, row.ours, row.low, row.high))
+    interval = "" if MISSING in (low, high) else f"{low} … {high}"
+    return ClaimRow(row.dataset, paper, ours, interval, row.runs, row.verdict, VERDICTS[row.verdict], row.reason)
 
 
 def problem_lines(problems: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
@@ -265,7 +316,7 @@ def run_cells(study: pd.DataFrame) -> list[RunCell]:
     """Return all runs, those of a cell together.
 
     Args:
-        study: as `tables.run_table` returns it.
+        study: as `medians.run_table` returns it.
 
     Returns:
         Rows of dataset, network, augmentation, level, fold, epochs, those of `RUN_NUMBERS`, seconds,
@@ -291,40 +342,37 @@ def run_cells(study: pd.DataFrame) -> list[RunCell]:
     return [RunCell(name, rows) for name, rows in cells.items()]
 
 
-def figure(folder: str, dataset: str, subject: str, name: str, inline: bool = True) -> Picture:
-    """Return a figure of `runs.figures`; `inline` as for `picture`."""
-    path = paths.figure_file(folder, dataset, subject, name, "png")
-    return picture(path, folder, figure_words(dataset, subject, name), inline)
+def figure(results: Results, dataset: str, subject: str, name: str, inline: bool = True) -> Picture:
+    """Return a figure of `grid.figures`; `inline` as for `picture`."""
+    path = PurePath(paths.figure_file(".", dataset, subject, name, "png")).as_posix()
+    return picture(results.pictures, path, figure_caption(dataset, subject, name), inline)
 
 
-def picture(path: str, folder: str, words: Words, inline: bool = True) -> Picture:
+def picture(pictures: Mapping[str, bytes], path: str, caption: Caption, inline: bool = True) -> Picture:
     """Return a picture of a page.
 
     Args:
-        path: its PNG file; the SVG file is beside it.
-        folder: that of the page.
-        words: what stands for it and below it.
+        pictures: as of `Results`.
+        path: of its PNG file, relative to the page; the SVG file is beside it.
+        caption: what stands for it and below it.
         inline: whether the page holds the image, rather than its address.
     """
-    file = Path(path)
-    if not file.is_file():
-        return Picture("", *words, "")
-    link = file.relative_to(folder).as_posix()
-    source = f"data:image/png;base64,{b64encode(read_png(file)).decode()}" if inline else link
-    return Picture(source, *words, file.relative_to(folder).with_suffix(".svg").as_posix())
+    if path not in pictures:
+        return Picture("", *caption, "")
+    source = f"data:image/png;base64,{b64encode(pictures[path]).decode()}" if inline else path
+    return Picture(source, *caption, PurePath(path).with_suffix(".svg").as_posix())
 
 
-def _exports(folder: str, dataset: str, augmentation: str) -> list[tuple[str, str]]:
-    """Return names and addresses of a table's files, of those that there are."""
+def _exports(dataset: str, augmentation: str) -> list[tuple[str, str]]:
+    """Return names and addresses of a table's files."""
     return [
-        (name, paths.export_file(".", dataset, augmentation, suffix).removeprefix("./"))
-        for suffix, name in (("csv", "CSV"), ("md", "Markdown"), ("tex", "LaTeX"))
-        if Path(paths.export_file(folder, dataset, augmentation, suffix)).is_file()
+        (name, PurePath(paths.export_file(".", dataset, augmentation, suffix)).as_posix())
+        for suffix, (name, _) in EXPORTS.items()
     ]
 
 
 def _protocol(compared: pd.DataFrame) -> str:
-    """Return how rows of `compare.compare` were run, in a sentence; empty where the paper has nothing beside them."""
+    """Return how rows of `paper.compare` were run, in a sentence; empty where the paper has nothing beside them."""
     if compared["paper"].isna().all():
         return ""
     differences = "; ".join(compared["protocol"].unique())
@@ -333,17 +381,10 @@ def _protocol(compared: pd.DataFrame) -> str:
     return f"Run under another protocol than the paper's: {differences}. Differences may come from that."
 
 
-def _share_of_training(study: pd.DataFrame) -> str:
+def share_of_training(study: pd.DataFrame) -> str:
     """Return how much of the jobs' time was training, in percent."""
     training, other = study["seconds"].sum(), study["overhead_seconds"].sum()
     return f"{100 * training / (training + other):.0f}" if training + other > 0 else MISSING
-
-
-def _starts(distances: pd.DataFrame) -> dict[str, float]:
-    """Return the first layer's kernel distances before training by level and name, as `findings` takes them."""
-    first = distances["layer"].astype(str).str.endswith("_1")
-    rows: Iterable[Any] = distances[first & (distances["epoch"] == 0)].itertuples(index=False)
-    return {f"{level_text(row.level)}:{distance_key(row.radius, row.measure)}": row.median for row in rows}
 
 
 def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:

@@ -1,9 +1,8 @@
-"""What all figures are made of: style, panels, lines by level, legends, files."""
+"""What all figures are made of: style, panels, lines by level, legends, files' content."""
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -18,19 +17,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from freeconv.storage.atomic import write_bytes
+from freeconv.augmentations import AUGMENTATIONS
+from freeconv.report.titles import network_title
 from freeconv.vocabulary import level_text
 
 DPI = 150
-
-
-LEVEL_TITLES = {
-    "none": "Level",
-    "translate": "Translation\n(share of image size)",
-    "rotate": "Rotation\n(share of 360°)",
-    "noise": "Noise\n(standard deviation)",
-    "edge_noise": "Edge noise\n(standard deviation)",
-}
 
 
 VCP_TITLE = "Missing connections\n(share)"
@@ -80,7 +71,7 @@ def draw_samples(samples: np.ndarray, levels: list[float], augmentation: str) ->
         show_image(axes, samples[row, column])
         if row == 0:
             axes.set_title(level_text(levels[column]))
-    figure.suptitle(_one_line(LEVEL_TITLES[augmentation]), fontsize="medium")
+    figure.suptitle(one_line(AUGMENTATIONS[augmentation].level_title), fontsize="medium")
     return figure
 
 
@@ -97,13 +88,13 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def _over_folds(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def over_folds(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return median, lowest and highest `value` over folds: columns keys, median, low, high."""
     values = measures.groupby(keys, sort=False)["value"]
     return values.agg(median="median", low="min", high="max").reset_index()
 
 
-def _level_colors(levels: Iterable[float]) -> dict[float, Any]:
+def level_colors(levels: Iterable[float]) -> dict[float, Any]:
     """Return a colour for each level, darker for lower ones."""
     ordered = sorted(levels)
     # the lightest end of viridis is too pale for a line on white
@@ -111,27 +102,27 @@ def _level_colors(levels: Iterable[float]) -> dict[float, Any]:
     return dict(zip(ordered, matplotlib.colormaps["viridis"](shades), strict=True))
 
 
-def _draw_levels(
+def draw_levels(
     axes: Axes, table: pd.DataFrame, levels: Sequence[float], column: str, x: str, y: str, **line: Any
 ) -> None:
     """Draw one line for each level that the table has in a column; say so where it has none.
 
     The abscissa has whole numbers only.
     """
-    colors = _level_colors(levels)
+    colors = level_colors(levels)
     for level in levels:
-        _draw_line(axes, table[table[column] == level], x, y, color=colors[level], **line)
-    axes.xaxis.set_major_locator(_whole_numbers())
+        draw_line(axes, table[table[column] == level], x, y, color=colors[level], **line)
+    axes.xaxis.set_major_locator(whole_numbers())
     if table.empty:
-        _say_no_runs(axes)
+        say(axes, "no runs")
 
 
-def _whole_numbers() -> MaxNLocator:
+def whole_numbers() -> MaxNLocator:
     """Return the ticks of an axis of epochs or positions."""
     return MaxNLocator(integer=True, min_n_ticks=1)
 
 
-def _draw_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
+def draw_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
     """Draw a line, with a band where the table has `low` and `high`; of a single point a dot with a bar."""
     if table.empty:
         return
@@ -143,13 +134,13 @@ def _draw_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> 
         axes.fill_between(table[x], table["low"], table["high"], color=line["color"], alpha=0.15, linewidth=0)
 
 
-def _limit_to_shares(axes: Axes) -> None:
+def limit_to_shares(axes: Axes) -> None:
     """Limit an ordinate to accuracies: intervals may leave [0, 1], accuracies cannot."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.01), min(high, 1.01))
 
 
-def _level_legend(
+def level_legend(
     figure: Figure,
     levels: Sequence[float],
     found: Mapping[str, Iterable[float]],
@@ -167,16 +158,18 @@ def _level_legend(
     """
     absent = {network: [level for level in levels if level not in set(its)] for network, its in found.items()}
     drawn = [level for level in levels if not all(level in its for its in absent.values())]
-    colors = _level_colors(levels)
+    colors = level_colors(levels)
     handles = [Line2D([], [], color=colors[level], label=level_text(level)) for level in drawn]
-    texts = {network: ", ".join(level_text(level) for level in its) for network, its in absent.items() if its}
+    texts = {
+        f"{network_title(network)} not run": ", ".join(map(level_text, its)) for network, its in absent.items() if its
+    }
     if len(texts) == len(found) and len(set(texts.values())) == 1:
-        texts = {"": next(iter(texts.values()))}
-    notes = [fill(f"{network.upper()} not run: {text}".strip(), 18) for network, text in texts.items()]
-    _legend(figure, [*handles, *others], title, "\n".join(notes))
+        texts = {"not run": next(iter(texts.values()))}
+    notes = [fill(f"{who}: {text}", 18) for who, text in texts.items()]
+    legend(figure, [*handles, *others], title, "\n".join(notes))
 
 
-def _legend(figure: Figure, handles: Sequence[Artist], title: str, note: str = "", below: bool = False) -> None:
+def legend(figure: Figure, handles: Sequence[Artist], title: str, note: str = "", below: bool = False) -> None:
     """Put a legend for all panels to their right, at the top or the bottom, a note behind its entries."""
     entries = [*handles, Line2D([], [], linestyle="", label=note)] if note else list(handles)
     figure.legend(
@@ -187,28 +180,28 @@ def _legend(figure: Figure, handles: Sequence[Artist], title: str, note: str = "
     )
 
 
-def _one_line(title: str) -> str:
+def one_line(title: str) -> str:
     """Return a title without its line break."""
     return title.replace("\n", " ")
 
 
-def _layer_title(layer: str) -> str:
+def layer_title(layer: str) -> str:
     """Return a layer's name for readers: `Layer 1` for `free_1`."""
     return f"Layer {layer.rpartition('_')[2]}"
 
 
-def _no_runs() -> Figure:
+def no_runs() -> Figure:
     """Return the figure of nothing."""
     figure = new_figure(5, 2.4)
     axes = figure.subplots()
     axes.set(xticks=[], yticks=[])
-    _say_no_runs(axes)
+    say(axes, "no runs")
     return figure
 
 
-def _say_no_runs(axes: Axes) -> None:
-    """Say in a panel that there is nothing to draw."""
-    axes.text(0.5, 0.5, "no runs", transform=axes.transAxes, ha="center", va="center", color="0.35")
+def say(axes: Axes, why: str) -> None:
+    """Say in a panel why there is nothing to draw."""
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="0.35")
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -227,12 +220,16 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure; equal figures give equal bytes.
+def image_of(figure: Figure, kind: str) -> bytes:
+    """Return a figure as the content of a file, `png` or `svg`; equal figures give equal bytes.
 
     It is laid out the first time only: that takes most of the time.
     """
-    suffix, drawn = Path(path).suffix, io.BytesIO()
-    figure.savefig(drawn, format=suffix.removeprefix("."), metadata={"Date": None} if suffix == ".svg" else None)
-    write_bytes(path, drawn.getvalue())
-    figure.set_layout_engine(None)
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
+        for axes in figure.axes:  # the layout's last bits are not the same each time, and names in SVG are hashes of it
+            axes.set_position(np.round(axes.get_position(original=True).bounds, 9).tolist())
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return drawn.getvalue()

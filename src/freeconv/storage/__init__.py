@@ -1,0 +1,1 @@
+"""Stored files: whole or absent, and verified when they are read."""

@@ -1,8 +1,9 @@
 """Where training stands: what runs have learned so far, and the files from which a killed job goes on.
 
-A checkpoint holds all that the rest of the training depends on: the networks' weights, Adam's moments and steps, which
-networks of a stack are left, and each run's history, which early stopping reads, and kernels. Random streams are
-derived from the seed, the run and the epoch, so the number of epochs done is enough for them.
+A checkpoint holds all that the rest of the training depends on: the networks' weights, what layers keep beside them,
+Adam's moments and steps, which networks of a stack are left, and each run's history, which early stopping reads, and
+kernels. Random streams of batches are derived from the seed, the run and the epoch, so the number of epochs done is
+enough for them.
 """
 
 import hashlib
@@ -15,19 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from freeconv.code_hash import code_hash
 from freeconv.errors import FreeconvError
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.storage.run_file import result_arrays
+from freeconv.study.code import train_code
 from freeconv.study.jobs import RunConfig
-from freeconv.training.stack import State
-from freeconv.training.state import Checkpoint, Result, history_names
+from freeconv.training.state import Checkpoint, Result, State, history_names
 
-SHARE = 20
+WRITING_SHARE = 1 / 20  # of a job's time goes at most into writing checkpoints
 
 
 def checkpoint_identity(
-    stack: Sequence[RunConfig], stacked: bool, data_sha256: str, environment: Mapping[str, Any]
+    stack: Sequence[RunConfig],
+    stacked: bool,
+    data_sha256: str,
+    environment: Mapping[str, Any],
+    parents: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return all that decides the numbers of a stack, as plain JSON types.
 
@@ -35,13 +39,15 @@ def checkpoint_identity(
         stack: the runs.
         stacked: whether their networks are of the form that is trained side by side.
         data_sha256: hash of the dataset's content.
-        environment: versions, backend and device (see `freeconv.environment.environment`).
+        environment: versions, backend and device (see `freeconv.machine.environment.environment`).
+        parents: contents of the files that the first weights are from; none if these are random.
     """
     return {
         "runs": [run.dump() for run in stack],
         "stacked": stacked,
         "data_sha256": data_sha256,
-        "code": code_hash("freeconv.commands.train"),
+        "code": train_code(stack[0]),
+        "parents": list(parents),
         **environment,
     }
 
@@ -56,7 +62,7 @@ def _text(identity: Mapping[str, Any]) -> bytes:
 
 
 def write_checkpoint(path: str | Path, identity: Mapping[str, Any], checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, all or nothing; one that cannot be written is told in one line on standard output.
+    """Write a checkpoint, all or nothing; that one cannot be written is reported in one line on standard output.
 
     Training can go on without it, so a full disk does not end a job of many hours.
 
@@ -163,7 +169,7 @@ def checkpoint_writer(
 
     It takes a function that returns where training stands and calls it only when that is to be written, so that nothing
     is copied off the device in between. Checkpoints that take long, those of large stacks on slow disks, are written
-    more rarely, so that they take at most a part in `SHARE` of the time.
+    more rarely, so that they take at most a share of `WRITING_SHARE` of the time.
 
     Args:
         path: the file to write.
@@ -178,7 +184,7 @@ def checkpoint_writer(
         if begin - last >= pause:
             write_checkpoint(path, identity, checkpoint())
             last = time.monotonic()
-            pause = max(60 * minutes, SHARE * (last - begin)) if minutes else 0.0
+            pause = max(60 * minutes, (last - begin) / WRITING_SHARE) if minutes else 0.0
 
     return save
 

@@ -1,4 +1,4 @@
-"""CSV tables and PNG pictures that are verified when they are read."""
+"""CSV tables, summed files and PNG pictures that are verified when they are read."""
 
 import hashlib
 import io
@@ -7,23 +7,18 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from freeconv.errors import FreeconvError
-
-if TYPE_CHECKING:  # training needs no pandas
-    import pandas as pd
-
+from typing import Any
 
 import pandas as pd
 
-from freeconv.storage.atomic import AGAIN, _read_bytes, write_text
+from freeconv.errors import FreeconvError
+from freeconv.storage.atomic import AGAIN, read_bytes, write_text
 from freeconv.study import paths as study_paths
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def write_csv(path: str | Path, frame: "pd.DataFrame", config: Mapping[str, Any]) -> None:
+def write_csv(path: str | Path, frame: pd.DataFrame, config: Mapping[str, Any]) -> None:
     """Write a table with the configuration that it was made from, whole or not at all.
 
     Args:
@@ -37,7 +32,7 @@ def write_csv(path: str | Path, frame: "pd.DataFrame", config: Mapping[str, Any]
     write_text(path, f"# {json.dumps({**head, 'sha256': _csv_sha256(head, text.encode())})}\n{text}")
 
 
-def read_csv(path: str | Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
+def read_csv(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read and verify a table written by `write_csv`.
 
     Returns:
@@ -46,9 +41,7 @@ def read_csv(path: str | Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
     Raises:
         FreeconvError: the file is missing, is none of `write_csv`, or is not what was written.
     """
-    import pandas as pd
-
-    content = _read_bytes(Path(path))
+    content = read_bytes(path)
     line, _, text = content.partition(b"\n")
     try:
         head = json.loads(line.removeprefix(b"# ")) if line.startswith(b"# ") else {}
@@ -86,8 +79,8 @@ def read_summed(path: str | Path, sums: str | Path) -> bytes:
     Raises:
         FreeconvError: one of the two is missing, or the file is not what it was.
     """
-    content = _read_bytes(Path(path))
-    lines = _read_bytes(Path(sums)).decode(errors="replace").splitlines()
+    content = read_bytes(path)
+    lines = read_bytes(sums).decode(errors="replace").splitlines()
     name = os.path.relpath(path, Path(sums).parent)
     expected = {other: sha256 for sha256, _, other in (line.partition("  ") for line in lines)}.get(name)
     if expected is None:
@@ -107,7 +100,7 @@ def read_png(path: str | Path) -> bytes:
     Raises:
         FreeconvError: the file is missing, is no PNG file, or is damaged.
     """
-    content = _read_bytes(Path(path))
+    content = read_bytes(path)
     start, kind = len(PNG_SIGNATURE), b""
     while content.startswith(PNG_SIGNATURE) and len(content) >= start + 12 and kind != b"IEND":
         kind, end = content[start + 4 : start + 8], start + 8 + int.from_bytes(content[start : start + 4])

@@ -1,7 +1,7 @@
 """The file of a dataset, read into memory."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,3 +29,29 @@ def read_dataset(path: str | Path) -> Dataset:
     arrays, attributes = read_h5(path)
     labels = arrays["labels"]
     return Dataset(arrays["images"], labels, int(labels.max()) + 1, attributes["content_sha256"])
+
+
+class DatasetContent(NamedTuple):
+    """What a dataset's file says of its images.
+
+    Attributes:
+        counts: images of each class, in the order of the labels.
+        notes: of a dataset of the user's own, what was passed over, joined, converted and is suspicious, as
+            `freeconv.data.layout.Note` has it.
+    """
+
+    counts: dict[str, int]
+    notes: list[dict[str, Any]]
+
+
+def read_content(path: str | Path) -> DatasetContent:
+    """Read what is in a dataset, without its images.
+
+    Raises:
+        FreeconvError: the file is missing or damaged.
+    """
+    arrays, attributes = read_h5(path, ["labels"])
+    counts = np.bincount(arrays["labels"]).tolist()
+    names = attributes.get("classes") or [str(label) for label in range(len(counts))]
+    counts += [0] * (len(names) - len(counts))  # a limit may leave none of a class
+    return DatasetContent(dict(zip(names, counts, strict=True)), attributes.get("read", []))

@@ -1,4 +1,4 @@
-"""Stored files that are whole or absent, and verified when they are read: HDF5, CSV and text."""
+"""HDF5 files that are whole or absent, and verified when they are read."""
 
 import hashlib
 import io
@@ -6,28 +6,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from freeconv.errors import FreeconvError
+from freeconv.storage.atomic import AGAIN, write_bytes
 from freeconv.vocabulary import Compression
-
-if TYPE_CHECKING:  # training needs no pandas
-    pass
-
-from freeconv.storage.atomic import AGAIN, _flush, _temporary
 
 CHUNK_ROWS = 256
 
-
-COMPARED_BYTES = 2**20  # at a time, when a file is read back
-
-
 # HDF5's format of 2015 has checksums in all its own structures; the default one, of 1998, has none.
 FORMAT = ("v110", "v110")
-
 
 # What h5py and json raise for bytes that are not what they should be.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -71,10 +62,9 @@ def write_h5(
     attributes: Mapping[str, Any],
     compression: Compression = "zstd",
 ) -> None:
-    """Write arrays and attributes to an HDF5 file, all or nothing.
+    """Write arrays and attributes to an HDF5 file, all or nothing, as `write_bytes` does.
 
-    The file is written under a fixed temporary name beside `path`, flushed to disk, read back, compared and renamed,
-    so `path` never holds half a file. Needs as much memory again as the file is long.
+    Needs as much memory again as the file is long.
 
     Args:
         path: the file to write; missing folders are made.
@@ -88,7 +78,6 @@ def write_h5(
     Raises:
         FreeconvError: the file cannot be written, another process is writing it, or the disk holds other content.
     """
-    path = Path(path)
     described = {name: _described(array) for name, array in arrays.items()}
     stored = {
         **{name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in attributes.items()},
@@ -111,23 +100,7 @@ def write_h5(
             _write_attribute(file, name, value)
         read_back = {name: _value(value) for name, value in file.attrs.items()}
         _write_attribute(file, "attributes_sha256", _json_sha256(read_back))
-    with _temporary(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
-        _flush(temporary)
-        if not _holds(temporary, content):
-            raise FreeconvError(
-                f"{path}: expected to read back what was written, received other content; check the disk, and run again"
-            )
-
-
-def _holds(path: Path, content: io.BytesIO) -> bool:
-    """Return whether a file holds these bytes and no more."""
-    content.seek(0)
-    with path.open("rb") as file:
-        while part := content.read(COMPARED_BYTES):
-            if file.read(COMPARED_BYTES) != part:
-                return False
-        return not file.read(1)
+    write_bytes(path, content.getbuffer())
 
 
 def _write_attribute(file: h5py.File, name: str, value: Any) -> None:
@@ -185,7 +158,7 @@ def describe_h5(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return what a file written by `write_h5` says of its arrays, without reading them, and its attributes.
 
     Raises:
-        FreeconvError: as `read_h5` does, but for what only the arrays tell.
+        FreeconvError: as `read_h5` does, but for what only the arrays show.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -194,7 +167,7 @@ def describe_h5(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading; whatever goes wrong with its bytes is told in one line."""
+    """Open an HDF5 file for reading; whatever goes wrong with its bytes is reported in one line."""
     if not path.is_file():
         raise FreeconvError(f"{path}: expected an HDF5 file, received nothing: the file does not exist")
     try:

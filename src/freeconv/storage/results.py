@@ -1,5 +1,6 @@
 """What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 
 from freeconv.analysis.distance import TRACE_COLUMNS
 from freeconv.errors import FreeconvError
-from freeconv.measures.columns import MEASURE_COLUMNS
+from freeconv.measures import MEASURE_COLUMNS
 from freeconv.storage.csv_files import read_csv
+from freeconv.storage.dataset_file import read_content
 from freeconv.storage.run_file import Run, read_run
 from freeconv.study import grid, paths
 from freeconv.study.jobs import Config, check_config
@@ -17,6 +19,7 @@ from freeconv.vocabulary import trained_as
 
 # Accuracy on the held-out fold that a constant answer can reach: folds do not hold equally many images of each class.
 COLLAPSED = 1.25
+DATASET_COLUMNS = ("dataset", "kind", "name", "number", "first")
 
 
 class Problem(NamedTuple):
@@ -136,3 +139,28 @@ def _read_table(path: str, config: Config) -> pd.DataFrame:
     frame, stored = read_csv(path)
     check_config(path, stored, config.dump())
     return frame
+
+
+def read_datasets(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+    """Return a table of what the study's datasets hold.
+
+    Returns:
+        A row for each class, with the number of its images; and for the user's own images one for whatever was passed
+        over, joined or converted and is suspicious, with the number of files and the names of the first ten. Files
+        that are not there have no rows: results may be kept without the images.
+    """
+    rows: list[tuple[str, str, str, int, str]] = []
+    problems = []
+    for dataset, path in zip(params.data.datasets, grid.data_files(params), strict=True):
+        if not Path(path).is_file():
+            continue
+        try:
+            content = read_content(path)
+        except FreeconvError as error:
+            problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
+            continue
+        rows += [(dataset, "class", name, count, "") for name, count in content.counts.items()]
+        rows += [
+            (dataset, note["kind"], note["what"], note["number"], ", ".join(note["first"])) for note in content.notes
+        ]
+    return pd.DataFrame(rows, columns=list(DATASET_COLUMNS)), problems

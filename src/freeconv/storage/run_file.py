@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from freeconv.storage.hdf5 import read_h5, write_h5
+from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
 from freeconv.study.jobs import RunConfig, check_config
 from freeconv.training.state import Result, history_names
 
@@ -19,8 +19,9 @@ def result_arrays(result: Result, history: str = "float32") -> dict[str, np.ndar
         history: dtype of the history.
 
     Returns:
-        `history/<name>` (epochs,), `kernels/<layer>` (snapshots, positions, kh · kw · channels, filters) float32,
-        `kernel_epochs` (snapshots,) int64 and, of a finished run, `network/<layer>/<variable>` float32.
+        `history/<name>` (epochs,), `kernels/<layer>` (snapshots, positions, kh · kw · channels, filters) float32 of
+        each recorded layer, if there are any, `kernel_epochs` (snapshots,) int64 and, of a finished run,
+        `network/<layer>/<variable>` float32.
     """
     arrays = {f"history/{name}": np.array(values, history) for name, values in result.history.items()}
     for layer in result.kernels[0]:
@@ -34,12 +35,13 @@ def write_run(path: str | Path, result: Result, about: dict[str, Any]) -> None:
     """Write a run's results file.
 
     Args:
-        path: the HDF5 file to write: the arrays of `freeconv.checkpoint.result_arrays`; as attributes the
+        path: the HDF5 file to write: the arrays of `result_arrays`; as attributes the
             configuration, `seconds`, `overhead_seconds` and `about`.
         result: the run.
         about: further attributes: `grids`, the rows and columns of positions of each layer of `kernels`, `classes`,
             `images` (their number in the dataset), `weights_seed`, `stack` (how many runs were trained side by side),
-            `data_sha256`, `versions`, `backend`, `device`.
+            `data_sha256`, `versions`, `backend`, `device`; `parent_sha256`, the content of the file that the first
+            weights are from, if they are not random.
     """
     # Trained weights look like noise: compression would take time and save nothing.
     times = {"seconds": result.seconds, "overhead_seconds": result.overhead_seconds}
@@ -70,3 +72,24 @@ def read_run(config: RunConfig, path: str) -> Run:
     arrays, attributes = read_h5(path, [f"history/{name}" for name in names])
     check_config(path, attributes.get("config"), config.dump())
     return Run(config, path, {name: arrays[f"history/{name}"] for name in names}, attributes)
+
+
+def read_network(config: RunConfig, path: str | Path, data_sha256: str) -> dict[str, np.ndarray]:
+    """Read the trained network of a run.
+
+    Args:
+        config: the run asked for.
+        path: its file.
+        data_sha256: the content of the dataset that it must have been trained on.
+
+    Returns:
+        `<layer>/<variable>` to float32.
+
+    Raises:
+        FreeconvError: the file is missing or damaged, or of another run.
+    """
+    described, attributes = describe_h5(path)
+    check_config(path, attributes.get("config"), config.dump())
+    check_config(path, {"data_sha256": attributes.get("data_sha256")}, {"data_sha256": data_sha256})
+    arrays, _ = read_h5(path, [name for name in described if name.startswith("network/")])
+    return {name.removeprefix("network/"): array for name, array in arrays.items()}

@@ -1,0 +1,1 @@
+"""What is asked: parameters, the grid of runs, job specs, paths, code hashes."""

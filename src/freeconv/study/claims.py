@@ -14,15 +14,15 @@ from freeconv.vocabulary import level_text, trained_as
 PaperDataset = Literal["mnist", "cifar10"]
 
 
-METRIC = rf"^([a-z0-9_]+_acc|(untrained_)?(cosine_)?distance_radius_[1-9][0-9]*)$"
+METRIC = r"^([a-z0-9_]+_acc|(untrained_)?(cosine_)?distance_radius_[1-9][0-9]*)$"
 
 
 class Quantity(Config):
     """One number of each fold: a cell of the tables, or an end of a kernel-distance trace.
 
-    Metrics are those of `configs.METRICS`, and `distance_radius_<radius>`, the distance between the first free layer's
-    kernels after the last epoch, `untrained_distance_radius_<radius>`, before the first, and these for
-    `cosine_distance`.
+    Metrics are accuracies, as `augmentations.metrics` names them, and `distance_radius_<radius>`, the distance between
+    the first free layer's kernels after the last epoch, `untrained_distance_radius_<radius>`, before the first, and
+    these for `cosine_distance`.
     """
 
     network: Network
@@ -37,10 +37,11 @@ class Quantity(Config):
             raise ValueError(f"`level` must be a level, for {self.text()} has none. Received: level=None")
         return self.network, trained_as(self.augmentation, own), own, self.metric
 
-    def text(self) -> str:
-        """Return the quantity in words: `val_acc of fcn at translate 0.2`."""
-        level = "" if self.level is None else f" {level_text(self.level)}"
-        return f"{self.metric} of {self.network} at {self.augmentation}{level}"
+    def text(self, level: float | None = None) -> str:
+        """Return the quantity in words: `val_acc of fcn at translate 0.2`; at `level` where it has none."""
+        own = level if self.level is None else self.level
+        at = self.augmentation if own is None else f"{self.augmentation} {level_text(own)}"
+        return f"{self.metric} of {self.network} at {at}"
 
 
 class Comparison(Config):

@@ -18,7 +18,7 @@ class Study(NamedTuple):
 
     Attributes:
         name: of its own: the augmentation's, `vcp…` or `search`.
-        networks: names, as in `freeconv.variants`.
+        networks: names, as in `freeconv.study.network_names`.
         augmentation: the one trained on.
         levels: its levels, all above 0 but for `none`.
         fold_indices: folds held out in turn.
@@ -252,12 +252,6 @@ def sample_shard_files(params: Params) -> list[str]:
         for augmentation, levels in trained_levels(params).items()
         for level in levels
     ]
-
-
-def position_files(params: Params) -> list[str]:
-    """Return the paths of the runs from which figures learn how many positions layers have: a free one per dataset."""
-    free = {run.dataset: run for run in reversed(list(runs(params))) if run.network == "fcn"}
-    return [paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in free.values()]
 
 
 def run_files(params: Params) -> list[str]:

@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.errors import FreeconvError
-from freeconv.study.network_names import Variant, parse_variant
+from freeconv.measures import MEASURES
+from freeconv.networks import NETWORKS
+from freeconv.study.network_names import Variant, parse_variant, variant_name
 from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
 
 Level = Annotated[float, Field(ge=0, lt=1)]
@@ -52,8 +54,16 @@ def _allowed_strengths(strengths: dict[str, float]) -> dict[str, float]:
     return strengths
 
 
+def _known_measure(name: str) -> str:
+    """Refuse a measure that is not registered."""
+    if name not in MEASURES:
+        raise ValueError(f"measures among {', '.join(MEASURES)}, received {name!r}")
+    return name
+
+
 Network = Annotated[str, AfterValidator(_known_variant)]
 Augmentation = Annotated[str, AfterValidator(_known_augmentation)]
+Measure = Annotated[str, AfterValidator(_known_measure)]
 # By augmentation, of those that have several forms.
 Forms = Annotated[dict[Augmentation, str], AfterValidator(_known_forms)]
 # By augmentation: how strong it is on the held-out images that networks are evaluated on, in its own unit.
@@ -187,6 +197,13 @@ class RunConfig(TrainSettings):
             seed=self.seed,
         )
 
+    def parent(self) -> Self | None:
+        """Return the run whose trained weights this one starts from; None if its first weights are random."""
+        parent = NETWORKS[self.variant.kind].parent
+        if parent is None:
+            return None
+        return self.model_copy(update={"network": variant_name(self.variant._replace(kind=parent))})
+
 
 class TrainConfig(TrainSettings):
     """One training job: the runs of every level and fold, trained by one process."""
@@ -241,6 +258,7 @@ class MeasureConfig(Config):
     """What is measured of the trained networks of all folds of one network, augmentation and level."""
 
     train: CellConfig
+    measures: list[Measure]
     shifts: list[Annotated[float, Field(gt=-1, lt=1)]]
     angles: list[Annotated[float, Field(ge=-180, le=180)]]
     permutations: Annotated[int, Field(ge=1)]

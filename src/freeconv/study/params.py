@@ -20,6 +20,7 @@ from freeconv.architectures.table_a2 import CONVOLUTIONS
 from freeconv.augmentations import AUGMENTATIONS, evaluations, studied
 from freeconv.datasets import DATASETS
 from freeconv.errors import FreeconvError
+from freeconv.measures import MEASURES
 from freeconv.networks import NETWORKS
 from freeconv.registry import load_modules
 from freeconv.study.jobs import Config, Level, first_error
@@ -78,8 +79,8 @@ class Data(Config):
     )
     folders: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], str] = Field(
         {},
-        description="Further datasets: name to a folder or zip file of equal-sized images, `train/<class>/*.png|jpg` "
-        "or `<class>/*`.",
+        description="Further datasets: name to a folder or archive of equal-sized images, `<class>/*` or "
+        "`train/<class>/*` and other parts (docs/datasets.md).",
     )
     limit: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -301,6 +302,20 @@ class Search(Config):
 class Measure(Config):
     """Measures of trained networks beyond the paper's (docs/measures.md)."""
 
+    measures: Annotated[list[str], Field(min_length=1)] = Field(
+        [
+            "euclidean_distance",
+            "cosine_distance",
+            "signal_to_noise",
+            "distance_to_shared",
+            "shared_acc",
+            "horizontal_shift_acc",
+            "vertical_shift_acc",
+            "angle_acc",
+        ],
+        description="Measures that are taken, as registered (`freeconv.measures`); of networks without free layers, or "
+        "with missing connections, only those that need no free layers.",
+    )
     shifts: list[Annotated[float, Field(gt=-1, lt=1)]] = Field(
         [-0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4],
         description="Shifts at which held-out accuracy is measured, as shares of the image's size, right and down "
@@ -318,6 +333,14 @@ class Measure(Config):
         description="Largest number of images of a held-out fold that are shifted and turned, the first ones; all of "
         "them if null.",
     )
+
+    @field_validator("measures")
+    @classmethod
+    def _measures_are_known(cls, measures: list[str]) -> list[str]:
+        for name in measures:
+            if name not in MEASURES:
+                raise ValueError(f"measures among {', '.join(MEASURES)}, received {name!r}")
+        return _unique(measures)
 
 
 class Distance(Config):
@@ -395,7 +418,9 @@ class Params(Config):
         values = self.model_dump(mode="json", exclude={"modules"})
         aug, strengths = values["aug"], values["evaluate"]
         values["evaluate"] = {name: strength for name, strength in strengths.items() if strength is not None}
-        for name in [name for name in studied() if not aug[name]]:
+        # of translation, no levels are not the default: they must be said
+        unused = [name for name in studied() if not aug[name] and not AUGMENTATIONS[name].default_levels]
+        for name in unused:
             del aug[name]
             if name not in values["evaluate"]:
                 aug["forms"].pop(name, None)

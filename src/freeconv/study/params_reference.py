@@ -44,7 +44,7 @@ def _rows(node: dict[str, Any], schema: dict[str, Any], prefix: str, defaults: d
         name = f"{prefix}{key}"
         target = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2])
         if target:
-            rows.append(f"| **`{name}`** | section | | {target['description']} |")
+            rows.append(f"| **`{name}`** | section | | {' '.join(target['description'].split())} |")
             rows += _rows(target, schema, f"{name}.", defaults[key])
         else:
             default = yaml.safe_dump(defaults[key], default_flow_style=True, width=200).removesuffix("\n...\n").strip()

@@ -64,6 +64,7 @@ def table_files(folder: str = REPORTS) -> list[str]:
         "accuracy_by_epoch",
         "claims",
         "compared",
+        "dataset",
         "distance",
         "measures",
         "problems",
@@ -100,5 +101,5 @@ def report_file(folder: str = REPORTS) -> str:
 
 
 def report_files(folder: str = REPORTS) -> list[str]:
-    """Return the paths of the report's pages: findings, measures beyond the paper's, runs."""
+    """Return the paths of the report's pages: claims and tables, measures beyond the paper's, runs."""
     return [report_file(folder), f"{folder}/measures.html", f"{folder}/runs.html"]

@@ -1,0 +1,1 @@
+"""Training: compiled stacks of networks, the loop, and where it stands."""

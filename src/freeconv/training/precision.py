@@ -3,7 +3,6 @@
 import keras
 
 from freeconv.errors import FreeconvError
-from freeconv.machine.environment import has_gpu
 from freeconv.vocabulary import Precision
 
 
@@ -31,3 +30,14 @@ def use_precision(precision: Precision) -> str:
 
         jax.config.update("jax_default_matmul_precision", "tensorfloat32" if precision == "tf32" else "float32")
     return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def has_gpu() -> bool:
+    """Return whether the backend computes on a GPU."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    import jax
+
+    return jax.devices()[0].platform == "gpu"

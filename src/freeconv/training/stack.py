@@ -6,7 +6,8 @@ as they are stored (uint8, or float16 where noise leaves [0, 1]) and normalise t
 gathered by index from arrays that stay on the device.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -14,15 +15,12 @@ import numpy as np
 from keras import ops
 
 from freeconv.errors import FreeconvError
+from freeconv.training.state import State
 
 EVALUATE_BATCH = 1000
 
-
 # Adam as in Kingma and Ba 2014 with Keras's defaults: the epsilon outside the bias correction.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-
-
-State = dict[str, Any]
 
 
 class Replicas(NamedTuple):
@@ -34,7 +32,8 @@ class Replicas(NamedTuple):
             measured before its step's update.
         evaluate: takes images, labels and an index (replicas, number), -1 where a replica has fewer images than others;
             returns mean loss and accuracy, (replicas,).
-        weights: takes a layer's name and returns its weights as NumPy arrays, each with a leading replica axis.
+        weights: takes names of weights, `<layer>/<variable>`, and returns these as NumPy arrays by name, each with a
+            leading replica axis.
         keep: takes positions in the stack and returns a stack of these replicas as they are, which goes on in place of
             this one.
         state: returns what these replicas go on from, as `initial_state` gives it.
@@ -42,7 +41,7 @@ class Replicas(NamedTuple):
 
     train: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
     evaluate: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
-    weights: Callable[[str], list[np.ndarray]]
+    weights: Callable[[Iterable[str]], dict[str, np.ndarray]]
     keep: Callable[[Sequence[int]], "Replicas"]
     state: Callable[[], State]
 
@@ -56,7 +55,8 @@ def initial_state(models: Sequence[keras.Model]) -> State:
     """Return the state before the first step of a stack of networks: weights, zero moments and zero steps.
 
     Returns:
-        `weights`, `first` and `second` moments and `fixed` (weights that are not trained) as lists of arrays
+        `weights`, `first` and `second` moments and `fixed` (what no gradient changes: masks of missing connections,
+        and what layers with a state change themselves, as moving averages and random generators) as lists of arrays
         (replicas, …), and `step` (replicas,) float32.
     """
 
@@ -90,64 +90,88 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
     if backend not in BACKENDS:
         raise FreeconvError(f"KERAS_BACKEND: expected tensorflow or jax, received {backend}; set the variable")
     gradient, compiled = BACKENDS[backend]
+    train_one, evaluate_one = _steps(model, learning_rate, gradient)
+    programs = compiled(train_one, updates=True), compiled(evaluate_one, updates=False)
+    groups = {"weights": model.trainable_variables, "fixed": model.non_trainable_variables}
+    places = {
+        variable.path: (group, place) for group, variables in groups.items() for place, variable in enumerate(variables)
+    }
+    return lambda state: _stack(*programs, places, state)
 
-    def losses_and_hits(weights: Any, fixed: Any, images: Any, labels: Any, rows: Any, training: bool) -> Any:
+
+def _steps(model: keras.Model, learning_rate: float, gradient: Callable) -> tuple[Callable, Callable]:
+    """Return a training step and an evaluation step of one network, neither compiled."""
+
+    def losses_and_correct(state: State, weights: Any, images: Any, labels: Any, rows: Any, training: bool) -> Any:
         batch, batch_labels = normalised(ops.take(images, rows, axis=0)), ops.take(labels, rows, axis=0)
-        logits, _ = model.stateless_call(weights, fixed, batch, training=training)
+        logits, fixed = model.stateless_call(weights, state["fixed"], batch, training=training)
         logits = ops.cast(logits, "float32")
         losses = keras.losses.sparse_categorical_crossentropy(batch_labels, logits, from_logits=True)
         best = ops.top_k(logits, 1)[1][..., 0]  # unlike argmax, TensorFlow can map it over replicas as one operation
-        hits = ops.cast(ops.equal(best, ops.cast(batch_labels, best.dtype)), "float32")
-        return losses, hits
+        correct = ops.cast(ops.equal(best, ops.cast(batch_labels, best.dtype)), "float32")
+        return losses, correct, fixed
 
     def train_one(state: State, images: Any, labels: Any, rows: Any) -> tuple[State, Any]:
         def loss(weights: Any) -> tuple[Any, Any]:
-            losses, hits = losses_and_hits(weights, state["fixed"], images, labels, rows, training=True)
-            return ops.mean(losses), ops.stack([ops.sum(losses), ops.sum(hits)])
+            losses, correct, fixed = losses_and_correct(state, weights, images, labels, rows, training=True)
+            return ops.mean(losses), (ops.stack([ops.sum(losses), ops.sum(correct)]), fixed)
 
-        gradients, sums = gradient(loss, state["weights"])
-        return adam(state, gradients, learning_rate), sums
+        gradients, (sums, fixed) = gradient(loss, state["weights"])
+        return {**adam(state, gradients, learning_rate), "fixed": fixed}, sums
 
     def evaluate_one(state: State, images: Any, labels: Any, rows: Any, weight: Any) -> tuple[State, Any]:
-        losses, hits = losses_and_hits(state["weights"], state["fixed"], images, labels, rows, training=False)
-        return state, ops.stack([ops.sum(losses * weight), ops.sum(hits * weight)])
+        losses, correct, _ = losses_and_correct(state, state["weights"], images, labels, rows, training=False)
+        return state, ops.stack([ops.sum(losses * weight), ops.sum(correct * weight)])
 
-    train_program, evaluate_program = compiled(train_one, updates=True), compiled(evaluate_one, updates=False)
+    return train_one, evaluate_one
 
-    def replicas(start: State) -> Replicas:
-        number = len(start["step"])
-        state = train_program.hold(keras.tree.map_structure(lambda array: array[0], start) if number == 1 else start)
 
-        def train(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            sums = ops.zeros((number, 2))
-            for rows in index.astype("int32"):
-                sums = sums + train_program.run(state, (images, labels), (on_device(rows),))
-            means = ops.convert_to_numpy(sums).astype("float64") / (index.shape[0] * index.shape[2])
-            return means[:, 0], means[:, 1]
+def _stack(
+    train_program: "Program", evaluate_program: "Program", places: Mapping[str, tuple[str, int]], start: State
+) -> Replicas:
+    """Return a stack of networks that go on from a state.
 
-        def evaluate(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            sums = ops.zeros((number, 2))
-            for rows in padded_batches(index, EVALUATE_BATCH):
-                counts = on_device((rows >= 0).astype("float32"))
-                sums = sums + evaluate_program.run(state, (images, labels), (on_device(np.maximum(rows, 0)), counts))
-            means = ops.convert_to_numpy(sums).astype("float64") / (index >= 0).sum(axis=1, keepdims=True)
-            return means[:, 0], means[:, 1]
+    Args:
+        train_program: compiled training step.
+        evaluate_program: compiled evaluation step.
+        places: names of weights to where they are in a state.
+        start: the state, as `initial_state` gives it.
+    """
+    number = len(start["step"])
+    state = train_program.hold(keras.tree.map_structure(lambda array: array[0], start) if number == 1 else start)
 
-        def weights(layer: str) -> list[np.ndarray]:
-            paths = [variable.path for variable in model.trainable_variables]
-            wanted = [paths.index(variable.path) for variable in model.get_layer(layer).trainable_variables]
-            held = train_program.value(state)["weights"]
-            return [_with_axis(held[position], number) for position in wanted]
+    def train(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sums = ops.zeros((number, 2))
+        for rows in index.astype("int32"):
+            sums = sums + train_program.run(state, (images, labels), (on_device(rows),))
+        means = ops.convert_to_numpy(sums).astype("float64") / (index.shape[0] * index.shape[2])
+        return means[:, 0], means[:, 1]
 
-        def keep(positions: Sequence[int]) -> Replicas:
-            return replicas(keras.tree.map_structure(lambda array: array[positions], now()))
+    def evaluate(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sums = ops.zeros((number, 2))
+        for rows in padded_batches(index, EVALUATE_BATCH):
+            counts = on_device((rows >= 0).astype("float32"))
+            sums = sums + evaluate_program.run(state, (images, labels), (on_device(np.maximum(rows, 0)), counts))
+        means = ops.convert_to_numpy(sums).astype("float64") / (index >= 0).sum(axis=1, keepdims=True)
+        return means[:, 0], means[:, 1]
 
-        def now() -> State:
-            return keras.tree.map_structure(lambda array: _with_axis(array, number), train_program.value(state))
+    def weights(names: Iterable[str]) -> dict[str, np.ndarray]:
+        held = train_program.value(state)
+        return {name: _with_axis(held[places[name][0]][places[name][1]], number) for name in names}
 
-        return Replicas(train, evaluate, weights, keep, now)
+    def now() -> State:
+        return keras.tree.map_structure(lambda array: _with_axis(array, number), train_program.value(state))
 
-    return replicas
+    def keep(positions: Sequence[int]) -> Replicas:
+        kept = keras.tree.map_structure(lambda array: array[positions], now())
+        return _stack(train_program, evaluate_program, places, kept)
+
+    return Replicas(train, evaluate, weights, keep, now)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether a backend says that the device has no memory left."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in repr(error)
 
 
 def padded_batches(index: np.ndarray, largest: int) -> np.ndarray:
@@ -248,7 +272,8 @@ def _tensorflow_compiled(function: Callable, updates: bool) -> Program:
     """Return a function compiled by XLA under TensorFlow; the state is held in variables and updated in place."""
     import tensorflow as tf
 
-    stacked = _on_each(function, tf.vectorized_map)
+    # random draws of layers are made one replica after the other, which TensorFlow would warn of
+    stacked = _on_each(function, partial(tf.vectorized_map, warn=False))
 
     @tf.function(jit_compile=True)
     def program(state: State, shared: tuple, own: tuple) -> Any:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from freeconv.augmentations import metrics
-from freeconv.training.stack import State
 
 if TYPE_CHECKING:
     from freeconv.study.jobs import RunConfig
 
+State = dict[str, Any]  # of the networks of a stack (see `freeconv.training.stack.initial_state`)
+
 
 def history_names(evaluated: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of all that a run records after each epoch; arguments as for `freeconv.augmentations.metrics`."""
+    """Return the names of all that a run records after each epoch (see `freeconv.augmentations.metrics`)."""
     return ("train_loss", "val_loss", *metrics(evaluated))
 
 
@@ -29,7 +30,8 @@ class Result:
         history: name (see `history_names`) to one value per epoch.
         kernels: epochs done to the recorded layers' kernels then, layer to (positions, kh · kw · channels, filters)
             float32; a convolution has one position.
-        network: the trained network's weights, `<layer>/<variable>` to float32.
+        network: the trained network's weights, `<layer>/<variable>` to float32, with what layers keep beside them, as
+            moving averages; none before the run has finished.
         seconds: wall time of training; of runs trained side by side, an equal share.
         overhead_seconds: the run's share of what its job did besides training; of a job that was killed and started
             again, only of what it did since.
@@ -62,6 +64,11 @@ class Result:
         """
         return self.epochs == self.run.epochs or self.epochs - self.best_epoch >= self.run.patience
 
+    @property
+    def last(self) -> dict[str, float]:
+        """What was recorded after the last epoch; only after there was one."""
+        return {name: values[-1] for name, values in self.history.items()}
+
     def add(self, row: dict[str, float], seconds: float) -> None:
         """Add an epoch."""
         if row["val_acc"] > max(self.history["val_acc"], default=-1.0):
@@ -77,7 +84,7 @@ class Checkpoint(NamedTuple):
     Attributes:
         results: of every run of the stack; none if the stack did not fit the device's memory and was split.
         members: the runs, as positions in `results`, whose networks are left in the stack; none once all have finished.
-        state: of these networks (see `freeconv.replicas.initial_state`); empty once all have finished.
+        state: of these networks (see `freeconv.training.stack.initial_state`); empty once all have finished.
     """
 
     results: list[Result]

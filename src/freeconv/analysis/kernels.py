@@ -1,22 +1,24 @@
-"""Measures of free layers' kernels: how much sharing has emerged (definitions: docs/measures.md)."""
+"""Kernels of free layers, compared over positions: distances at every radius, and what they would be by chance.
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, get_args
+Definitions are in docs/measures.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-import pandas as pd
 
 from freeconv.analysis.distance import kernel_distance, largest_radius
 from freeconv.vocabulary import DistanceMeasure
 
-if TYPE_CHECKING:  # who reads measures, or measures kernels, need not wait for Keras
-    pass
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def distance_by_radius(
     kernels: np.ndarray, grid: tuple[int, int], measure: DistanceMeasure = "euclidean"
 ) -> np.ndarray:
-    """Return the kernel distance at every radius (see `freeconv.distance.kernel_distance`).
+    """Return the kernel distance at every radius (see `freeconv.analysis.distance.kernel_distance`).
 
     Args:
         kernels: float array (positions, K, filters), positions row by row.
@@ -34,6 +36,32 @@ def distance_by_radius(
     return np.array([kernel_distance(kernels, grid, radius, measure) for radius in radii], dtype=np.float64)
 
 
+def distances_and_null(
+    kernels: np.ndarray, grid: tuple[int, int], rng: np.random.Generator, permutations: int, measure: DistanceMeasure
+) -> Iterator[tuple[int, str, float]]:
+    """Yield the kernel distances at every radius beside their permutation null.
+
+    Args:
+        kernels: float array (positions, K, filters), positions row by row.
+        grid: rows and columns of positions.
+        rng: draws the reassignments of the null.
+        permutations: how many, at least 1.
+        measure: `"euclidean"` or `"cosine"`.
+
+    Yields:
+        Radius, statistic and value; the statistics are `observed`, `permuted_mean`, `permuted_low` and `permuted_high`.
+
+    Raises:
+        ValueError: shape and grid disagree, the measure is unknown, or `permutations` is 0.
+    """
+    distances = distance_by_radius(kernels, grid, measure)
+    null = permutation_null(kernels, grid, range(1, len(distances) + 1), rng, permutations, measure)
+    for distance, (radius, *permuted) in zip(distances, null.itertuples(index=False), strict=True):
+        yield radius, "observed", distance
+        for statistic, value in zip(("mean", "low", "high"), permuted, strict=True):
+            yield radius, f"permuted_{statistic}", value
+
+
 def permutation_null(
     kernels: np.ndarray,
     grid: tuple[int, int],
@@ -41,7 +69,7 @@ def permutation_null(
     rng: np.random.Generator,
     permutations: int,
     measure: DistanceMeasure = "euclidean",
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Return what kernel distances would be if it did not matter where a kernel is.
 
     Kernels are reassigned to positions at random, all at once, and the distance is taken again. A distance below `low`
@@ -63,6 +91,8 @@ def permutation_null(
     Raises:
         ValueError: shape and grid disagree, a radius is impossible, the measure is unknown, or `permutations` is 0.
     """
+    import pandas as pd  # half a second, which who only reads the names of measures need not wait
+
     if permutations < 1:
         raise ValueError(f"`permutations` must be at least 1. Received: {permutations=}")
     distances = pair_distances(kernels, measure)
@@ -83,7 +113,7 @@ def permutation_null(
 
 
 def pair_distances(kernels: np.ndarray, measure: DistanceMeasure = "euclidean") -> np.ndarray:
-    """Return the distances between all pairs of kernels, normalised as in `freeconv.distance.kernel_distance`.
+    """Return the distances between all pairs of kernels, normalised as in `freeconv.analysis.distance.kernel_distance`.
 
     The mean of these over the pairs of `ring_pairs` is `kernel_distance`. Distances come from inner products, one
     matrix product for all pairs; kernels are centred before, which keeps distances as they are and the digits of those
@@ -101,7 +131,7 @@ def pair_distances(kernels: np.ndarray, measure: DistanceMeasure = "euclidean") 
     """
     if measure not in get_args(DistanceMeasure):
         raise ValueError(f'`measure` must be "euclidean" or "cosine". Received: measure={measure!r}')
-    flat = _by_position(kernels)
+    flat = by_position(kernels)
     with np.errstate(divide="ignore", invalid="ignore"):
         flat /= np.linalg.norm(flat, axis=1, keepdims=True) if measure == "cosine" else np.linalg.norm(flat)
         flat -= flat.mean(axis=0)
@@ -113,7 +143,7 @@ def pair_distances(kernels: np.ndarray, measure: DistanceMeasure = "euclidean") 
 
 
 def ring_pairs(grid: tuple[int, int], radius: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of positions that `freeconv.distance.kernel_distance` compares.
+    """Return the pairs of positions that `freeconv.analysis.distance.kernel_distance` compares.
 
     Args:
         grid: rows and columns of positions.
@@ -141,65 +171,7 @@ def ring_pairs(grid: tuple[int, int], radius: int) -> tuple[np.ndarray, np.ndarr
     return np.repeat(interior, len(offsets)), (interior[:, None] + offsets).ravel()
 
 
-class Quartiles(NamedTuple):
-    """Median and quartiles of a measure over weights."""
-
-    median: float
-    lower_quartile: float
-    upper_quartile: float
-
-
-def signal_to_noise(kernels: np.ndarray) -> Quartiles:
-    """Return how large weights are beside their scatter over positions: |mean| / standard deviation of each weight.
-
-    Mean and (population) standard deviation of a weight are over positions, weight by weight of the receptive field
-    and filter. The measure is that of Pogodin et al. 2021 for locally connected networks, who square it.
-
-    Args:
-        kernels: float array (positions, K, filters).
-
-    Returns:
-        Median and quartiles over the K · filters weights, each in [0, ∞], computed in float64: of an even number of
-        weights the lower of the two in the middle, for ∞ has no mean with another. ∞ where kernels are equal at all
-        positions. A weight that is 0 at all positions has none and is left out; NaN if that leaves none or a weight is
-        not finite.
-
-    Raises:
-        ValueError: the shape is another.
-    """
-    weights = _by_position(kernels)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.abs(weights.mean(axis=0)) / weights.std(axis=0)
-    ratios = ratios[(weights != 0).any(axis=0)]
-    if not ratios.size or np.isnan(ratios).any():
-        return Quartiles(np.nan, np.nan, np.nan)
-    lower, median, upper = np.quantile(ratios, [0.25, 0.5, 0.75], method="inverted_cdf")
-    return Quartiles(float(median), float(lower), float(upper))
-
-
-def distance_to_shared(kernels: np.ndarray) -> float:
-    """Return how far kernels are from the nearest kernel that all positions could share: ‖W − mean‖ / ‖W‖.
-
-    The mean over positions is the shared kernel at the least squared distance; norms are Frobenius norms over the whole
-    tensor. The square of the result is the share of the weights' squared sum that sharing would lose.
-
-    Args:
-        kernels: float array (positions, K, filters).
-
-    Returns:
-        The distance, in [0, 1], computed in float64: 0 if all positions have the same kernel, 1 if kernels cancel.
-        Independent kernels of equal scale around 0 are √(1 − 1 / positions) away. NaN if the tensor is zero or not
-        finite.
-
-    Raises:
-        ValueError: the shape is another.
-    """
-    weights = _by_position(kernels)
-    with np.errstate(invalid="ignore"):
-        return float(np.linalg.norm(weights - weights.mean(axis=0)) / np.linalg.norm(weights))
-
-
-def _by_position(kernels: np.ndarray) -> np.ndarray:
+def by_position(kernels: np.ndarray) -> np.ndarray:
     """Return a copy of kernels (positions, K, filters) as float64 (positions, K · filters)."""
     if kernels.ndim != 3:
         raise ValueError(

@@ -1,0 +1,76 @@
+"""What trained networks say of images, and the layers and weights they say it with."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from freeconv.images import shift
+
+if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
+    import keras
+
+    from freeconv.layers import FreeConv2D
+
+BATCH = 250
+
+
+def accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of images that a network classifies rightly.
+
+    Images go through in batches of one size, the last one padded, so that Keras compiles the network once.
+
+    Args:
+        model: from images to logits (n, classes).
+        images: (n, height, width, channels) float32 in [0, 1].
+        labels: (n,) int.
+    """
+    batch = min(BATCH, len(images))
+    hits = 0
+    for start in range(0, len(images), batch):
+        some, their_labels = images[start : start + batch], labels[start : start + batch]
+        padded = np.concatenate([some, np.zeros((batch - len(some), *some.shape[1:]), some.dtype)])
+        logits = np.asarray(model.predict_on_batch(padded))[: len(some)]
+        hits += int(np.sum(np.argmax(logits, axis=1) == their_labels))
+    return hits / len(images)
+
+
+def accuracy_by_shift(
+    model: "keras.Model",
+    images: np.ndarray,
+    labels: np.ndarray,
+    shares: Sequence[float],
+    direction: Literal["horizontal", "vertical"],
+) -> np.ndarray:
+    """Return the accuracy on images that are all shifted alike, along one axis.
+
+    Shifts are those of training: bilinear, with the nearest edge pixel from outside (`freeconv.images.shift`).
+
+    Args:
+        model: from images to logits (n, classes).
+        images: (n, height, width, channels) float32 in [0, 1].
+        labels: (n,) int.
+        shares: shifts as shares of the image's width or height; right and down are positive.
+        direction: `"horizontal"` or `"vertical"`.
+
+    Returns:
+        The accuracies, float64 (shares,).
+    """
+    height, width = images.shape[1:3]
+    size = (0, width) if direction == "horizontal" else (height, 0)
+    shifts = [np.tile(np.multiply(share, size), (len(images), 1)) for share in shares]
+    return np.array([accuracy(model, shift(images, pixels), labels) for pixels in shifts])
+
+
+def free_layers(model: "keras.Model") -> "list[FreeConv2D]":
+    """Return the free layers of a network, the first one first."""
+    from freeconv.layers import FreeConv2D
+
+    return [layer for layer in model.layers if isinstance(layer, FreeConv2D)]
+
+
+def array_of(variable: Any) -> np.ndarray:
+    """Return a variable of any Keras backend as a NumPy array that later assignments leave alone."""
+    from keras import ops
+
+    return np.array(ops.convert_to_numpy(variable))
