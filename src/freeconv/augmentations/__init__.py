@@ -45,7 +45,7 @@ class Augmentation:
         strength: what networks are evaluated on after each epoch; None if on nothing of it.
         order: place in lists.
         title: in the middle of a sentence: `edge noise`.
-        level_title: of an axis of levels, its unit in a second line: `Noise\\n(standard deviation)`.
+        level_title: of an axis of levels, its unit in a second line.
         metric_title: of the accuracy on such images: `Translated`.
         level_text: what a level means, for the reference of parameters.
         default_levels: of `aug.<name>`.

@@ -193,7 +193,7 @@ def restored(
     Raises:
         ValueError: the weights are not those of such a network.
     """
-    from freeconv.analysis.predictions import array_of, free_layers
+    from freeconv.analysis.predictions import free_layers
     from freeconv.architectures.build import set_weights
     from freeconv.data.folds import fold_index
 
@@ -202,7 +202,7 @@ def restored(
     free = free_layers(model) if run.vcp == 0 else []
     return Trained(
         model=model,
-        layers=tuple(FreeLayer(layer.name, array_of(layer.kernel), layer.grid(layer.input.shape)) for layer in free),
+        layers=tuple(_free_layer(layer) for layer in free),
         images=images[held_out].astype(np.float32) / 255,
         labels=labels[held_out],
         run=run,
@@ -230,3 +230,11 @@ def measured(names: Iterable[str], trained: Trained) -> list[tuple[Any, ...]]:
     places = [layer.name for layer in trained.layers]
     of_kernels.sort(key=lambda row: places.index(row[1]) if row[1] in places else len(places))  # a stable sort
     return of_kernels + [row for member in members if member.needs != "kernels" for row in rows[member.name]]
+
+
+def _free_layer(layer: Any) -> FreeLayer:
+    """Return what is measured of a free layer of a model."""
+    from freeconv.analysis.predictions import array_of
+
+    rows, columns = layer.grid(layer.input.shape)
+    return FreeLayer(layer.name, array_of(layer.kernel), (rows, columns))
