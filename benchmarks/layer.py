@@ -1,8 +1,8 @@
 """A free network costs what a convolutional one costs, and well below what Keras 2's locally connected layer cost.
 
 Whole training steps (loss, gradient, Adam) of the networks of Table A.2 on all cores with TensorFlow, MNIST's (28 × 28
-× 1, batch 256) and CIFAR-10's (32 × 32 × 3, batch 128): ours through `freeconv.replicas`, gathering and normalising its
-batch; convolutions by Keras, compiled by XLA (the same way) and not, the faster one counts; Keras 2's
+× 1, batch 256) and CIFAR-10's (32 × 32 × 3, batch 128): ours through `freeconv.training.stack`, gathering and
+normalising its batch; convolutions by Keras, compiled by XLA (the same way) and not, the faster one counts; Keras 2's
 `LocallyConnected2D(implementation=1)` (package tf-keras), as Keras 2 trains by default, which is not compiled, and
 compiled by XLA. Then the middle layer alone, forwards and backwards, against `jax.lax.conv_general_dilated_local` and
 against PyTorch's unfold and einsum (on one core or all, the faster one counts). Contestants take turns in one process;
@@ -41,9 +41,9 @@ from measuring import (
     write_result,
 )
 
+from freeconv.architectures.table_a2 import ARCHITECTURES, DENSE_UNITS
 from freeconv.layers import FreeConv2D
-from freeconv.architectures.build import build_network
-from freeconv.architectures.sizes import ARCHITECTURES, DENSE_UNITS
+from freeconv.networks import build_network
 from freeconv.training.stack import compile_replicas, initial_state, on_device
 
 COMMAND = "python benchmarks/layer.py"

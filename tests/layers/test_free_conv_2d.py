@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from freeconv.layers import FreeConv2D
+from tests.layers.gradients import gradients
 
 SHAPES = [
     # (batch, height, width, channels), filters, kernel_size, strides
@@ -86,27 +87,6 @@ def test_equals_conv2d_when_kernels_are_equal():
     kernel = conv.get_weights()[0].reshape(1, -1, 6)
     layer.set_weights([np.repeat(kernel, 20, axis=0), np.zeros((5, 4, 6), "float32")])
     np.testing.assert_allclose(ops.convert_to_numpy(layer(inputs)), expected, rtol=1e-4, atol=1e-5)
-
-
-def gradients(layer, inputs, weighting):
-    """Return the gradients of sum(output · weighting) by inputs and by the layer's trainable weights."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        def loss(inputs, trainable):
-            frozen = [v.value for v in layer.non_trainable_variables]
-            return (layer.stateless_call(trainable, frozen, inputs)[0] * weighting).sum()
-
-        by_inputs, by_weights = jax.grad(loss, (0, 1))(inputs, [v.value for v in layer.trainable_variables])
-    else:
-        import tensorflow as tf
-
-        inputs = tf.constant(inputs)
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            loss = tf.reduce_sum(layer(inputs) * weighting)
-        by_inputs, by_weights = tape.gradient(loss, (inputs, [v.value for v in layer.trainable_variables]))
-    return np.asarray(by_inputs), [np.asarray(gradient) for gradient in by_weights]
 
 
 @pytest.mark.parametrize("vcp", [0.0, 0.5])

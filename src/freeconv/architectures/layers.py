@@ -113,7 +113,7 @@ class Convolution:
         """Return a `Conv2D`; in a stack, the same as matrix products."""
         import keras
 
-        from freeconv.layers import PatchConv2D
+        from freeconv.layers.patch_conv_2d import PatchConv2D
 
         return (PatchConv2D if settings.stacked else keras.layers.Conv2D)(
             self.filters,
@@ -140,7 +140,7 @@ class Free(Convolution):
 
     def keras_layer(self, shape: Shape, name: str, settings: Settings, axis: int) -> "keras.layers.Layer":
         """Return a `FreeConv2D`."""
-        from freeconv.layers import FreeConv2D
+        from freeconv.layers.free_conv_2d import FreeConv2D
 
         return FreeConv2D(
             self.filters,
@@ -151,6 +151,7 @@ class Free(Convolution):
             vcp_mask=settings.vcp_mask,
             seed=settings.seed_of(name, "mask"),
             kernel_initializer=self._initializer(settings, shape[2], settings.seed_of(name)),
+            fans="keras2",  # as the authors' program; see `_initializer` for the other rule
             batch_axis=3,
             dtype=settings.dtype,
             name=name,
