@@ -235,6 +235,7 @@ def test_the_environment_and_the_parameters_name_modules(tmp_path, monkeypatch):
     ],
 )
 def test_a_module_that_cannot_be_imported_is_refused_in_one_line(tmp_path, name, text, message):
+    before = {name for name in sys.modules if name.startswith("freeconv_module_")}
     if name == "folder":
         (tmp_path / name).mkdir()
     elif text is not None:
@@ -244,7 +245,7 @@ def test_a_module_that_cannot_be_imported_is_refused_in_one_line(tmp_path, name,
             check_params({"modules": [name]})
         assert message in one_line(refused)
     assert os.environ[MODULES] == ""
-    assert not [name for name in sys.modules if name.startswith("freeconv_module_")]
+    assert {name for name in sys.modules if name.startswith("freeconv_module_")} == before
 
 
 def test_a_registry_of_a_package_that_does_not_exist():

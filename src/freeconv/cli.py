@@ -11,13 +11,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
 from freeconv.errors import FreeconvError
 from freeconv.machine.keras_import import import_keras
 from freeconv.machine.watchdog import end_with_owner
 from freeconv.study import paths
 from freeconv.vocabulary import Compression, Stack
+
+NOT_INSTALLED = (
+    "freeconv: error: expected the packages of the command, received no package {}; "
+    "pip install 'freeconv[train]' for training and its data, 'freeconv[study]' for everything"
+)
+
+try:
+    import typer
+except ModuleNotFoundError as error:
+    sys.exit(NOT_INSTALLED.format(error.name))
 
 if TYPE_CHECKING:  # `--help` need not wait for what reads configurations
     from freeconv.study.jobs import CellConfig, RunConfig, ShardConfig
@@ -41,6 +49,8 @@ def main() -> None:
         app()
     except FreeconvError as error:
         sys.exit(f"freeconv: error: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(NOT_INSTALLED.format(error.name))
 
 
 @app.command()

@@ -61,7 +61,7 @@ class Registry(Generic[M]):
                 f"{self.kind} {member.name}: expected a name of its own, received one that is taken; choose another"
             )
         self._members[member.name] = member
-        self._files[member.name] = Path(sys._getframe(1).f_globals["__file__"])
+        self._files[member.name] = Path(sys._getframe(1).f_globals.get("__file__", "<interactive>"))
 
     def file(self, name: str) -> Path:
         """Return the file that adds a member."""

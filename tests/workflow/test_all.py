@@ -120,8 +120,8 @@ def test_another_level_trains_only_what_is_missing(study):
     ("module", "expected"),
     [
         ("report/pages", {"report"}),
-        ("report/figures", {"figures"}),
-        ("report/panels", {"figures", "drawings"}),
+        ("report/figures", {"figures", "report"}),
+        ("report/panels", {"figures", "drawings", "report"}),
         ("analysis/medians", REPORT),
         ("analysis/distance", {"distance", "measure", "drawings", *REPORT}),
         ("measures/signal_to_noise", {"measure", *REPORT}),

@@ -59,7 +59,7 @@ def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
     # In a clone, too, exactly the dependents of what has changed are made again.
     changes = {
         "src/freeconv/analysis/distance.py": ("\n# a comment\n", {}),
-        "src/freeconv/report/panels.py": ("\nCHANGED = 1\n", {"figures": 1, "drawings": 1}),
+        "src/freeconv/report/panels.py": ("\nCHANGED = 1\n", {"figures": 1, "drawings": 1, "report": 1}),
         "workflow/rules/distance.smk": (
             '        " --changed"\n',
             {"distance": 2, "tables": 1, "figures": 1, "report": 1},

@@ -63,17 +63,18 @@ def test_a_changed_image_makes_its_dependents_again_and_a_touched_one_nothing(tm
     for label in ("a", "b"):
         (tmp_path / "images" / label).mkdir(parents=True)
         for number in range(5):
-            image = Image.fromarray(rng.integers(0, 256, (12, 12), dtype="uint8"))
+            image = Image.fromarray(rng.integers(0, 256, (16, 16), dtype="uint8"))
             image.save(tmp_path / f"images/{label}/{number}.png")
     folder = copy_project(
         tmp_path / "project",
         data={"datasets": ["tiny"], "folders": {"tiny": str(tmp_path / "images")}},
         aug={"translate": [0.1, 0.2], "copies": 1},
+        train={"batch": 2},
     )
     assert run("snakemake", "all_shards", cwd=folder).returncode == 0
     assert planned(folder, "all_shards") == {}
     changed = tmp_path / "images/b/3.png"
     changed.touch()
     assert planned(folder, "all_shards") == {}
-    Image.fromarray(np.zeros((12, 12), "uint8")).save(changed)
+    Image.fromarray(np.zeros((16, 16), "uint8")).save(changed)
     assert planned(folder, "all_shards") == {"fetch": 1, "shard": 2, "all_shards": 1}

@@ -10,7 +10,7 @@ from freeconv.images import shift
 if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
     import keras
 
-    from freeconv.layers import FreeConv2D
+    from freeconv.layers.free_conv_2d import FreeConv2D
 
 BATCH = 250
 
@@ -64,7 +64,7 @@ def accuracy_by_shift(
 
 def free_layers(model: "keras.Model") -> "list[FreeConv2D]":
     """Return the free layers of a network, the first one first."""
-    from freeconv.layers import FreeConv2D
+    from freeconv.layers.free_conv_2d import FreeConv2D
 
     return [layer for layer in model.layers if isinstance(layer, FreeConv2D)]
 

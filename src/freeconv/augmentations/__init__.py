@@ -15,19 +15,18 @@ from freeconv.registry import Registry, shown
 class Strength:
     """How strong an augmentation is when networks are evaluated on held-out images.
 
+    Networks that are trained under an augmentation are evaluated on it; others if `evaluate` in params.yaml says so.
+
     Attributes:
         default: unless the parameters say another; the paper's, where it has one.
         highest: the largest that is allowed; the lowest is 0.
         per_level: strength that is level 1: strengths of rotation are degrees, levels shares of 360°.
-        standard: whether every study evaluates on it unless the parameters say otherwise. Networks that are trained
-            under an augmentation are always evaluated on it.
         text: what the number means, for the reference of parameters.
     """
 
     default: float
     highest: float = 1.0
     per_level: float = 1.0
-    standard: bool = shown(False)
     text: str = shown("")
 
 

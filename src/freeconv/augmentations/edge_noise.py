@@ -44,7 +44,6 @@ AUGMENTATIONS.add(
         unclipped=True,
         strength=Strength(
             default=0.15,
-            standard=True,
             text="Standard deviation of noise in the 5-pixel border, on the [0, 1] scale.",
         ),
         order=4,

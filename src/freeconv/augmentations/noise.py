@@ -8,7 +8,7 @@ AUGMENTATIONS.add(
         name="noise",
         apply=add_noise,
         unclipped=True,
-        strength=Strength(default=0.15, standard=True, text="Standard deviation of noise on the [0, 1] scale."),
+        strength=Strength(default=0.15, text="Standard deviation of noise on the [0, 1] scale."),
         order=3,
         title="noise",
         level_title="Noise\n(standard deviation)",

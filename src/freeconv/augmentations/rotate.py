@@ -42,9 +42,7 @@ AUGMENTATIONS.add(
         name="rotate",
         apply=rotate,
         forms=CENTERS,
-        strength=Strength(
-            default=45.0, highest=180.0, per_level=360.0, standard=True, text="Largest angle in degrees, each way."
-        ),
+        strength=Strength(default=45.0, highest=180.0, per_level=360.0, text="Largest angle in degrees, each way."),
         order=2,
         title="rotation",
         level_title="Rotation\n(share of 360°)",

@@ -35,7 +35,7 @@ AUGMENTATIONS.add(
     Augmentation(
         name="translate",
         apply=translate,
-        strength=Strength(default=0.25, standard=True, text="Largest shift as a share of the image's size, each way."),
+        strength=Strength(default=0.25, text="Largest shift as a share of the image's size, each way."),
         order=1,
         title="translation",
         level_title="Translation\n(share of image size)",

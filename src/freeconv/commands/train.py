@@ -15,7 +15,7 @@ from freeconv.commands.progress import Progress, run_label
 from freeconv.data.batches import weights_seed
 from freeconv.data.folds import fold_index
 from freeconv.errors import FreeconvError
-from freeconv.layers import FreeConv2D
+from freeconv.layers.free_conv_2d import FreeConv2D
 from freeconv.machine.environment import environment
 from freeconv.networks import NETWORKS, build_network, network_layers
 from freeconv.storage.checkpoint_file import (

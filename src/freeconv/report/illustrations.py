@@ -117,7 +117,7 @@ def missing_connections(vcp: float, seed: int) -> np.ndarray:
         vcp: as for `FreeConv2D`.
         seed: as for `FreeConv2D`.
     """
-    from freeconv.layers import FreeConv2D  # takes seconds: it imports Keras
+    from freeconv.layers.free_conv_2d import FreeConv2D  # takes seconds: it imports Keras
 
     size, kernel = FREE_LAYER_SIZE, FREE_LAYER_KERNEL
     if vcp == 0:

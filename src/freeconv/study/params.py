@@ -35,6 +35,8 @@ from freeconv.vocabulary import (
     level_text,
 )
 
+# What every network is evaluated on, as in the paper: a new augmentation does not change the runs of others.
+EVALUATED = ("translate", "rotate", "noise", "edge_noise")
 FuseAxis = Literal["fold", "level"]
 
 
@@ -455,10 +457,11 @@ def _params_model(_names: tuple[str, ...]) -> type[Params]:
         allowed = member.strength
         assert allowed is not None
         number = Annotated[float, Field(ge=0, le=allowed.highest)]
-        kind = number if allowed.standard else number | None
+        always = member.name in EVALUATED
+        kind = number if always else number | None
         strengths[member.name] = (
             kind,
-            Field(allowed.default if allowed.standard else None, description=allowed.text),
+            Field(allowed.default if always else None, description=allowed.text),
         )
     forms_model = create_model("Forms", __base__=Forms, __doc__=Forms.__doc__, **forms)
     aug = create_model("Aug", __base__=Aug, __doc__=Aug.__doc__, forms=(forms_model, forms_model()), **levels)

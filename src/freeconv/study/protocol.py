@@ -3,7 +3,7 @@
 from freeconv.augmentations import AUGMENTATIONS, evaluations
 from freeconv.datasets import DATASETS, paper_dataset
 from freeconv.study import grid
-from freeconv.study.params import Params
+from freeconv.study.params import EVALUATED, Params
 
 # Sections 4 and A.3, Table A.2; epochs and patience are the authors' program's: those that section A.1 gives are of the
 # hyperparameter search.
@@ -76,5 +76,5 @@ def _strengths() -> dict[str, float]:
     return {
         member.name: member.strength.default
         for member in evaluations()
-        if member.strength is not None and member.strength.standard
+        if member.strength is not None and member.name in EVALUATED
     }
