@@ -43,14 +43,14 @@ lint: setup ## style, types, Snakemake's lint
 	lint-imports --no-cache
 	pytest --durations=0 tests/workflow/test_lint.py
 
-bench: setup ## measure speed and write docs/performance.md (peers: uv pip install -e '.[bench]')
+bench: setup ## measure speed and write docs/performance.md (peers: uv pip install -e '.[study,bench]')
 	python benchmarks/run.py
 
 docs: setup ## write the generated reference pages
 	freeconv params --write-docs
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header pyproject.toml --group dev
+	--no-annotate --no-header pyproject.toml --extra study --group dev
 
 golden: setup ## store the numbers of three tiny runs anew (tests/golden), after a change that is meant to change them
 	python -m tests.golden.compute --write

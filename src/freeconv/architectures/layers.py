@@ -119,6 +119,7 @@ class Convolution:
             self.filters,
             self.kernel,
             strides=self.stride,
+            data_format="channels_last",  # whatever Keras's global setting is
             activation="relu",
             kernel_initializer=keras.initializers.GlorotUniform(settings.seed_of(name)),
             dtype=settings.dtype,
@@ -152,6 +153,7 @@ class Free(Convolution):
             seed=settings.seed_of(name, "mask"),
             kernel_initializer=self._initializer(settings, shape[2], settings.seed_of(name)),
             fans="keras2",  # as the authors' program; see `_initializer` for the other rule
+            data_format="channels_last",  # whatever Keras's global setting is
             batch_axis=3,
             dtype=settings.dtype,
             name=name,

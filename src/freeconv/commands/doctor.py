@@ -273,7 +273,11 @@ def _versions() -> Iterator[Finding]:
         return
     lines = [line for line in Path(LOCK).read_text().splitlines() if line[:1].isalnum()]
     locked = [Requirement(line.rstrip(" \\")) for line in lines]
-    needed = {Requirement(text).name for text in metadata.requires("freeconv") or [] if "extra ==" not in text}
+    needed = {
+        package.name
+        for package in map(Requirement, metadata.requires("freeconv") or [])
+        if package.marker is None or any(package.marker.evaluate({"extra": extra}) for extra in ("train", "study"))
+    }
     differing = []
     for package in locked:
         version = _version(package.name)
