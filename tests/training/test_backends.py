@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent.parent
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is the process with that backend")
 def test_jax():
     tests = [
-        "layers",
+        "layers/test_free_conv_2d.py",
         "architectures",
         "training/test_stack.py",
         "training/test_layers_with_state.py",

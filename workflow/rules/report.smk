@@ -70,7 +70,9 @@ rule report:
         grid.figure_files(PARAMS),
         grid.drawing_files(PARAMS),
         # The pages' templates are code that a module's hash does not see.
-        templates=sorted(str(path) for path in Path("src/freeconv/report/templates").iterdir()),
+        templates=sorted(
+            str(path) for path in Path("src/freeconv/report/templates").iterdir()
+        ),
     output:
         paths.report_files(),
         grid.export_files(PARAMS),
