@@ -117,7 +117,7 @@ def test_interval_by_hand():
     low, high = interval([1, 2, 3])
     assert (low, high) == pytest.approx((2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), rel=1e-6)
     assert interval([1, 2, 3], 10) == pytest.approx((low + 8, high + 8))
-    assert interval([0.5, 0.5]) == (0.5, 0.5)
+    assert interval([1, 2, 3], bounds=(0, 3)) == (0, 3)
 
 
 @given(st.lists(st.integers(0, 1000), min_size=2, max_size=9, unique=True))
@@ -126,7 +126,7 @@ def test_interval_is_that_of_scipy(values):
     assert interval(values) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("values", [[], [0.5], [0.5, np.nan]])
+@pytest.mark.parametrize("values", [[], [0.5], [0.5, np.nan], [0.5, 0.5], [1.0, 1.0, 1.0]])
 def test_no_interval(values):
     assert np.isnan(interval(values)).all()
 
@@ -160,8 +160,20 @@ def test_values_of_a_cell():
     assert row["paper"] == 0.990357
     assert row["ours"] == ours
     assert row["difference"] == pytest.approx(ours - 0.990357)
-    assert (row["low"], row["high"]) == pytest.approx((ours - half, ours + half))
+    assert (row["low"], row["high"]) == pytest.approx((max(0, ours - half), min(1, ours + half)))
+    # the paper's median is over five folds, and has a sampling error of its own
+    apart = stats.t.ppf(0.975, 2) * own.std() * (1 / 3 + 1 / 5) ** 0.5
+    center = row["difference"]
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((center - apart, center + apart))
     assert row["runs"] == 3
+
+
+def test_seeds_of_a_fold_count_once():
+    medians, values = study()
+    seeds = pd.concat([values.assign(seed=0), values.assign(seed=1)])
+    columns = ["low", "high", "difference_low", "difference_high"]
+    frame, once = (compare(params_of(), medians, of)[columns] for of in (seeds, values))
+    pd.testing.assert_frame_equal(frame, once)
 
 
 @settings(max_examples=20, deadline=None)
@@ -252,6 +264,8 @@ def table_by_hand():
         augmentation="edge_noise",
         metric="val_acc",
         difference=frame["ours"] - frame["paper"],
+        difference_low=np.nan,
+        difference_high=np.nan,
         table="B.1",
         protocol="6 epochs instead of 250",
     )[COLUMNS]

@@ -193,8 +193,18 @@ def test_sums_of_runs():
 
 
 def test_verdicts_are_counted_by_dataset():
-    verdicts = {"mnist": ["supported", "supported", "undecided"], "cifar10": ["not supported"]}
+    verdicts = {"mnist": ["supported", "supported", "not run"], "cifar10": ["contradicted"]}
     rows = [(dataset, verdict) for dataset, of_dataset in verdicts.items() for verdict in of_dataset]
     table = verdict_counts(pd.DataFrame(rows, columns=["dataset", "verdict"]))
-    assert [column.title for column in table.columns[1:]] == ["✓ supported", "✗ not supported", "? undecided"]
-    assert texts(table) == [["mnist", "2", "0", "1"], ["cifar10", "0", "1", "0"]]
+    assert [column.title for column in table.columns[1:]] == [
+        "✓ supported",
+        "✗ contradicted",
+        "? inconclusive",
+        "– not tested",
+        "○ not run",
+        "· exploratory",
+    ]
+    assert texts(table) == [
+        ["mnist", "2", "0", "0", "0", "1", "0"],
+        ["cifar10", "0", "1", "0", "0", "0", "0"],
+    ]

@@ -14,6 +14,7 @@ from freeconv.commands.report import make_report
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
 from freeconv.report.captions import Caption
+from freeconv.report.html_tables import VERDICTS
 from freeconv.report.pages import claim_entries, picture, problem_lines, run_cells
 from freeconv.study import grid, paths
 from freeconv.study.params import check_params
@@ -159,12 +160,16 @@ def test_opens_with_the_claims(pages, table):
     assert next(attributes for tag, attributes in page.elements if tag == "h2") == {"id": "claims"}
     judged = table("claims")
     assert len(judged) > 20
+    # a study below what claims require contradicts nothing
+    assert "contradicted" not in set(judged["verdict"])
+    (day,), (sha256,) = judged["registered"].unique(), judged["registration"].unique()
+    assert f"are of {day} (SHA-256 {sha256} …)." in " ".join(page.texts)
     assert [f"claim-{name}" for name in judged["id"]] == [name for name in page.ids if name.startswith("claim-")]
     start = page.texts.index(
         "Claims in our words, and the comparison that decides each. n: folds behind ours. —: missing."
     )
     shown = page.texts[start : page.texts.index("Problems", start)]
-    marks = {"supported": "✓", "not supported": "✗", "undecided": "?"}
+    marks = VERDICTS
     for row in judged.itertuples():
         assert row.statement in shown
         assert row.comparison in shown
@@ -178,12 +183,20 @@ def test_opens_with_the_claims(pages, table):
 def test_numbers_of_claims():
     row = {
         **dict.fromkeys(("id", "section", "statement", "source", "reason"), "x"),
-        **{"comparison": "val_acc", "dataset": "mnist", "runs": 5, "verdict": "supported"},
+        **{"comparison": "val_acc", "dataset": "mnist", "folds": 5, "verdict": "supported"},
+        **{"p_holm": 0.0123, "paper_check": "the paper's own number fails", "older": True, "registered": "2026-11-25"},
         **{"paper": float("nan"), "ours": -0.12345, "low": -0.2, "high": 0.00001},
     }
     small = {**row, "id": "y", "comparison": "distance_radius_1", "low": float("nan")}
+    small |= {"p_holm": float("nan"), "paper_check": float("nan"), "older": False}
     first, second = (claim.rows[0] for claim in claim_entries(pd.DataFrame([row, small])))
-    assert first == ("mnist", "—", "−0.1235", "−0.2000 … +0.0000", 5, "supported", "✓", "x")
+    notes = [
+        "p = 0.012 after Holm's correction.",
+        "The paper's own number fails.",
+        "Older than the claim's margin and requirements, of 2026-11-25.",
+    ]
+    assert first == ("mnist", "—", "−0.1235", "−0.2000 … +0.0000", 5, "supported", "✓", "x", notes)
+    assert second.notes == []
     assert (second.ours, second.interval) == ("−0.123450", "")
 
 

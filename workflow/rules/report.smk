@@ -17,6 +17,7 @@ rule tables:
         # Data beside the code, which a module's hash does not see.
         paper="src/freeconv/analysis/paper.csv",
         claims="src/freeconv/study/claims.yaml",
+        calibration="src/freeconv/analysis/calibration.csv",
     # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
         paths.table_files(),

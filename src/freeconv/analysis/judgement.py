@@ -1,29 +1,46 @@
-"""Whether the study at hand supports the paper's conclusions."""
+"""Whether a study supports the paper's conclusions, contradicts them, or cannot tell, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from freeconv.analysis.distance import distance_key
-from freeconv.analysis.intervals import interval
+from freeconv.analysis.contrasts import Cells, Contrast, cells_by_dataset, contrasts
+from freeconv.analysis.evidence import (
+    ALPHA,
+    NOTHING,
+    Evidence,
+    all_of,
+    between,
+    beyond,
+    detectable,
+    holm,
+    one_of,
+    trend,
+    variance_components,
+)
+from freeconv.analysis.intervals import has_spread, interval, resampled_interval
 from freeconv.analysis.paper import paper_medians
+from freeconv.analysis.requirements import Conditions, failures
 from freeconv.datasets import paper_dataset
-from freeconv.vocabulary import level_text, trained_as
+from freeconv.vocabulary import level_text
 
 if TYPE_CHECKING:
-    from freeconv.study.claims import Claim, Comparison, PaperDataset, Quantity
+    from freeconv.study.claims import Claim, PaperDataset, Registration
 
-Verdict = Literal["supported", "not supported", "undecided"]
-
-
-Key = tuple[str, str, str, float, str]  # dataset, network, augmentation (`none` at level 0), level, metric
+Verdict = Literal["supported", "contradicted", "inconclusive", "not tested", "not run", "exploratory"]
 
 
-Cells = Mapping[Key, pd.Series]  # key to values by fold
+FAMILY = 8  # tested claims about one dataset, at most
+
+
+# The verdicts on tested claims that say something about the paper.
+DECISIVE: tuple[Verdict, ...] = ("supported", "contradicted")
 
 
 COLUMNS = [
@@ -33,248 +50,410 @@ COLUMNS = [
     "comparison",
     "source",
     "dataset",
+    "family",
+    "verdict",
+    "reason",
+    "failed",
     "paper",
+    "paper_check",
     "ours",
     "low",
     "high",
-    "runs",
-    "verdict",
-    "reason",
+    "p",
+    "p_holm",
+    "detectable",
+    "resampled_low",
+    "resampled_high",
+    "folds",
+    "seeds",
+    "epochs",
+    "images",
+    "sd_folds",
+    "sd_seeds",
+    "registered",
+    "registration",
+    "older",
 ]
 
 
-class Contrast(NamedTuple):
-    """What a comparison comes to.
+class Estimate(NamedTuple):
+    """What a claim's comparison comes to, at the place that decides.
 
     Attributes:
-        levels: the levels that quantities without a level were taken at.
-        values: one number per fold, folds as index; empty if there is a problem.
-        problem: which cells are missing, as a sentence; empty if none are.
+        place: augmentation and level, or the step between two, in words; empty if there is one only.
+        values: one number per fold.
+        seeds: per fold, one number per seed.
+        evidence: for and against the claim, over all its places.
     """
 
-    levels: tuple[float, ...]
-    values: pd.Series
-    problem: str = ""
+    place: str
+    values: np.ndarray
+    seeds: list[np.ndarray]
+    evidence: Evidence
 
 
-class Judgement(NamedTuple):
-    """A contrast held against a claim."""
+class Found(NamedTuple):
+    """A claim on a dataset, before it is judged with the others of its family."""
 
-    ours: float
-    low: float
-    high: float
-    runs: int
+    claim: Claim
+    dataset: str
+    counterpart: PaperDataset
+    contrasts: list[Contrast]
+    estimate: Estimate | None
+    failed: list[str]
+    conditions: Conditions = Conditions()
+
+
+class Judged(NamedTuple):
+    """The verdict on a claim: why, in a sentence, which requirements fail, and the evidence after any correction."""
+
     verdict: Verdict
     reason: str
-    levels: tuple[float, ...]
+    failed: list[str]
+    corrected: Evidence | None
 
 
-def judge(claims: Sequence[Claim], values: pd.DataFrame, traces: pd.DataFrame) -> pd.DataFrame:
-    """Hold every claim against a study.
+def judge(
+    claims: Sequence[Claim],
+    values: pd.DataFrame,
+    traces: pd.DataFrame,
+    conditions: Mapping[str, Conditions] | None = None,
+    registration: Registration | None = None,
+    images: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Hold every claim against a study (docs/verdicts.md).
 
-    Differences are paired by fold, over the folds that all cells have; the estimate is their mean, with the 95 %
-    interval of `intervals.interval`. A claim is supported where the interval lies wholly on the claimed side of the
-    margin, not supported where it lies wholly on the other, and otherwise undecided: so too with one fold, which has
-    no interval, and where a cell is missing. A cell is missing that was not run at exactly the claim's level, or that
-    has a run whose value is NaN. A claim about each level is supported if it is at all levels that were run, not
-    supported if it is not at one of them, with no correction for their number; the row shows the least favourable one.
+    Differences are paired by fold, seeds averaged within a fold; the estimate is their mean, with the 95 % interval of
+    `intervals.interval`. A tested claim is `not run` if a cell that it names has no run, `not tested` if its runs fail
+    a requirement, `supported` or `contradicted` if the evidence after Holm's correction over the dataset's tested
+    claims says so, and else `inconclusive`. Images other than the paper's contradict nothing. All other claims are
+    `exploratory`, or `not run`.
 
     Args:
         claims: as `load_claims` returns them.
-        values: one row per run and metric, columns dataset, augmentation, level, network, metric, fold and value (the
-            run's own aggregate). In any order; level 0 may appear under several augmentations.
+        values: one row per run and metric, as `contrasts.cells_by_dataset` takes them. In any order; level 0 may appear
+            under several augmentations.
         traces: kernel distances, columns `distance.TRACE_COLUMNS`; only the first layer's are used.
+        conditions: by dataset, how the study differs from the paper's; not at all if None.
+        registration: when the claims were settled, and their hash.
+        images: by dataset, how many images there are.
 
     Returns:
         One row per claim and dataset of the study that stands beside one that the paper makes the claim of, in the
-        order of claims, then of the datasets' names. Columns id, section, statement, comparison (in words), source,
-        dataset, paper (the paper's number, from its tables the same comparison at the same levels, else at its own;
-        NaN if it gives none), ours, low, high, runs (folds behind ours), verdict (`supported`, `not supported`,
-        `undecided`) and reason (one sentence).
+        order of claims, then of the datasets' names; columns `COLUMNS`, which docs/verdicts.md explains. Where a claim
+        names several levels or augmentations, paper, ours, interval and the like are of the place that decides: the
+        least favourable, or the most favourable where one is enough.
     """
-    ours = _cells(pd.concat([values, _trace_ends(traces)]))
-    paper = _cells(paper_medians().rename(columns={"median": "value"}).assign(fold=0))
-    datasets = sorted({*values["dataset"], *traces["dataset"]})
-    rows = []
+    ours = cells_by_dataset(values, traces)
+    paper = _paper_cells()
+    found = []
     for claim in claims:
-        for dataset in datasets:
+        for dataset in sorted({*values["dataset"], *traces["dataset"]}):
             counterpart = paper_dataset(dataset)
-            if counterpart not in claim.margin:
-                continue
-            found = _judgement(claim, claim.margin[counterpart], _contrasts(claim.comparison, dataset, ours))
-            stated = claim.paper.get(counterpart)
-            if stated is None:
-                stated = _paper_value(claim, counterpart, paper, found.levels)
-            rows.append(
-                (
-                    claim.id,
-                    claim.section,
-                    claim.statement,
-                    claim.comparison.text(),
-                    claim.source,
-                    dataset,
-                    stated,
-                    *found[:-1],
-                )
-            )
+            if counterpart in claim.margin:
+                cells = ours.get(dataset, Cells({}))
+                about = (conditions or {}).get(dataset, Conditions())
+                found.append(look(claim, dataset, counterpart, contrasts(claim.comparison, cells), about))
+    rows = [
+        _row(one, judged, paper[one.counterpart], registration, images or {})
+        for one, judged in zip(found, verdicts(found), strict=True)
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _trace_ends(traces: pd.DataFrame) -> pd.DataFrame:
-    """Return the distances before the first and after each fold's last epoch as values of metrics."""
-    first_layer = traces[traces["layer"].astype(str).str.endswith("_1")].reset_index(drop=True)
-    keys = ["dataset", "augmentation", "level", "network", "radius", "measure", "fold"]
-    last = first_layer.loc[first_layer.groupby(keys)["epoch"].idxmax()]
-    untrained = first_layer[first_layer["epoch"] == 0]
-    ends = [
-        end.assign(metric=[prefix + distance_key(*row) for row in zip(end["radius"], end["measure"], strict=True)])
-        for end, prefix in ((last, ""), (untrained, "untrained_"))
-    ]
-    return pd.concat(ends).rename(columns={"distance": "value"})
-
-
-def _cells(values: pd.DataFrame) -> Cells:
-    """Return values by cell and fold; level 0 of all augmentations, the same runs, as augmentation `none`."""
-    # the paper's tables round level 0 differently: first translation, which has the most digits
-    values = values.sort_values("augmentation", ascending=False)
-    values = values.assign(augmentation=values["augmentation"].where(values["level"] > 0, "none"))
-    keys = ["dataset", "network", "augmentation", "level", "metric"]
-    values = values.drop_duplicates([*keys, "fold"])
-    groups: Iterable[tuple[Any, pd.Series]] = values.set_index("fold").groupby(keys)["value"]
-    return {key: group.sort_index() for key, group in groups}
-
-
-def _contrasts(
-    comparison: Comparison, dataset: str, cells: Cells, only: Sequence[float] | None = None
-) -> list[Contrast]:
-    """Return what a comparison comes to on one dataset: one contrast, or one for each level.
+def look(
+    claim: Claim,
+    dataset: str,
+    counterpart: Any,
+    places: list[Contrast],
+    conditions: Conditions | None = None,
+) -> Found:
+    """Return what a claim's comparison comes to on a dataset, and which requirements fail.
 
     Args:
-        comparison: what to compute.
-        dataset: of which dataset.
-        cells: the values.
-        only: levels to use, of those that there are, for the quantities without a level; all of them if None.
+        claim: the claim.
+        dataset: ours.
+        counterpart: the paper's dataset that it stands beside.
+        places: the comparison at each of its places.
+        conditions: of the dataset's study; the paper's if None.
     """
-    if comparison.levels is None:
-        return [_difference(comparison, dataset, cells, None)]
-    low, high = comparison.levels
-    studied = [
-        {level for level in _levels(quantity, dataset, cells) if low <= level <= high} for quantity in comparison.open
+    conditions = conditions or Conditions()
+    failed = failures(claim, counterpart, places, conditions)
+    estimate = _estimate(claim, claim.margin[counterpart], places)
+    return Found(claim, dataset, counterpart, places, estimate, failed, conditions)
+
+
+def verdicts(found: Sequence[Found]) -> list[Judged]:
+    """Return the verdict on each claim and dataset, after correction over each dataset's tested claims."""
+    corrected = _corrected(found)
+    return [_judged(one, corrected.get(index)) for index, one in enumerate(found)]
+
+
+def _estimate(claim: Claim, margin: float | list[float], places: Sequence[Contrast]) -> Estimate | None:
+    """Return what a comparison comes to over the places where it could be made; None if there are none."""
+    made = [place for place in places if not place.values.empty]
+    if not made:
+        return None
+    if claim.comparison.kind == "trend":
+        return _trend_estimate(claim, margin, made)
+    parts = [_evidence(claim, margin, place.values.to_numpy()) for place in made]
+    some = claim.comparison.kind == "some"
+    evidence = one_of(parts) if some else all_of(parts)
+    order = [
+        (part.supports, -_side(claim, margin, place.values.mean())) for part, place in zip(parts, made, strict=True)
     ]
-    levels = sorted(set.intersection(*studied).intersection(*([] if only is None else [only])))
-    if not levels:
-        absent = [quantity.text() for quantity, found in zip(comparison.open, studied, strict=True) if not found]
-        span = f"from {level_text(low)} to {level_text(high)}"
-        if absent:
-            return [_missing((), f"{_listed(absent)}, at any level {span}")]
-        both = _listed([quantity.text() for quantity in comparison.open])
-        return [_missing((), f"a level {span} that {both} have in common")]
-    if comparison.kind == "difference":
-        first = levels[-1] if comparison.choose == "highest" else levels[0]
-        levels = [comparison.choose if comparison.choose in levels else first]
-    differences = [_difference(comparison, dataset, cells, level) for level in levels]
-    return [_slope(differences)] if comparison.kind == "slope" else differences
+    chosen = made[(min if some else max)(range(len(made)), key=lambda index: order[index])]
+    return Estimate(chosen.place, chosen.values.to_numpy(), chosen.seeds, evidence)
 
 
-def _levels(quantity: Quantity, dataset: str, cells: Cells) -> set[float]:
-    """Return the levels at which a quantity was measured."""
-    return {
-        level
-        for of, network, augmentation, level, metric in cells
-        if (of, network, metric) == (dataset, quantity.network, quantity.metric)
-        and augmentation == trained_as(quantity.augmentation, level)
-    }
+def _trend_estimate(claim: Claim, margin: Any, made: Sequence[Contrast]) -> Estimate | None:
+    """Return the least favourable step of a trend, and the evidence of all of them."""
+    by_level = pd.concat([place.values for place in made], axis=1, join="inner")
+    if len(made) < 2 or by_level.empty:
+        return None
+    table, rising = by_level.to_numpy(), claim.direction == "above"
+    evidence = trend(table, margin, rising) if len(made) == len(claim.comparison.places()) else NOTHING
+    steps = np.diff(table, axis=1).T
+    supports = [(beyond(step, margin, rising).supports, -_side(claim, margin, step.mean())) for step in steps]
+    worst = max(range(len(steps)), key=lambda index: supports[index])
+    return Estimate(_step(made[worst].place, made[worst + 1].place), steps[worst], [], evidence)
 
 
-def _difference(comparison: Comparison, dataset: str, cells: Cells, level: float | None) -> Contrast:
-    """Return the sum of `plus` less that of `minus`, fold by fold, at one level."""
-    levels = () if level is None else (level,)
-    signed = [(1, quantity) for quantity in comparison.plus] + [(-1, quantity) for quantity in comparison.minus]
-    terms = []
-    absent = []
-    for sign, quantity in signed:
-        cell = cells.get((dataset, *quantity.at(level)))
-        if cell is None:
-            absent.append(quantity.text(level))
-        elif cell.isna().any():
-            folds = ", ".join(str(fold) for fold in cell.index[cell.isna()])
-            absent.append(f"{quantity.text(level)} (NaN in fold {folds})")
-        else:
-            terms.append(sign * cell)
-    if absent:
-        return _missing(levels, _listed(absent))
-    paired = pd.concat(terms, axis=1, join="inner").sum(axis=1)
-    if paired.empty:
-        return _missing(levels, f"a fold that {_listed([quantity.text() for _, quantity in signed])} have in common")
-    return Contrast(levels, paired)
+def _evidence(claim: Claim, margin: Any, values: np.ndarray) -> Evidence:
+    """Return the evidence of the values at one place."""
+    if claim.direction == "within":
+        return between(values, *margin)
+    return beyond(values, margin, claim.direction == "above")
 
 
-def _slope(differences: Sequence[Contrast]) -> Contrast:
-    """Return the slope of the least-squares line through the differences at several levels, fold by fold."""
-    levels = tuple(level for difference in differences for level in difference.levels)
-    if problem := next((difference.problem for difference in differences if difference.problem), ""):
-        return Contrast(levels, pd.Series(dtype=float), problem)
-    if len(levels) < 2:
-        return _missing(levels, f"a second level, for a slope, beside {level_text(levels[0])}")
-    by_level = pd.concat([difference.values for difference in differences], axis=1, join="inner")
-    if by_level.empty:
-        return _missing(levels, f"a fold that the levels {_listed([level_text(level) for level in levels])} share")
-    centered = np.array(levels) - np.mean(levels)
-    return Contrast(levels, by_level.dot(centered) / (centered @ centered))
+def _side(claim: Claim, margin: Any, value: float) -> float:
+    """Return how far a number lies on the claimed side of a claim's margin; negative on the other."""
+    if claim.direction == "within":
+        return min(value - margin[0], margin[1] - value)
+    return value - margin if claim.direction == "above" else margin - value
 
 
-def _missing(levels: tuple[float, ...], what: str) -> Contrast:
-    """Return a contrast that could not be made."""
-    return Contrast(levels, pd.Series(dtype=float), f"Missing: {what}.")
+def _corrected(found: Sequence[Found]) -> dict[int, Evidence]:
+    """Return the evidence on tested claims after Holm's correction, by index of `found`.
+
+    The families are the datasets'. All tested claims count, those that were not run or fail a requirement with a p
+    of 1: the number of tests was settled before the runs.
+    """
+    corrected: dict[int, Evidence] = {}
+    for dataset in dict.fromkeys(one.dataset for one in found):
+        tested = [
+            index for index, one in enumerate(found) if one.dataset == dataset and one.counterpart in one.claim.primary
+        ]
+        evidence = [_usable(found[index]) for index in tested]
+        supports = holm([one.supports for one in evidence])
+        contradicts = holm([one.contradicts for one in evidence])
+        corrected |= {index: Evidence(*pair) for index, *pair in zip(tested, supports, contradicts, strict=True)}
+    return corrected
 
 
-def _judgement(claim: Claim, margin: float, contrasts: Sequence[Contrast]) -> Judgement:
-    """Return the least favourable of a claim's judgements: by verdict, then by distance from the margin."""
-    sign = 1 if claim.direction == "above" else -1
-    order: tuple[Verdict, ...] = ("not supported", "undecided", "supported")
-    judgements = [_one_judgement(sign, margin, contrast) for contrast in contrasts]
-    least = min(judgements, key=lambda one: (order.index(one.verdict), np.nan_to_num(sign * one.ours, nan=-np.inf)))
-    used = _listed([level_text(level) for level in sorted(level for one in judgements for level in one.levels)])
-    if claim.comparison.levels is None or not used:
-        return least
-    if claim.comparison.kind == "slope":
-        where = f"Over levels {used}: "
-    elif len(judgements) > 1:
-        where = f"At level {level_text(least.levels[0])}, the least favourable of {used}: "
-    else:
-        where = f"At level {used}: "
-    return least._replace(reason=where + least.reason[0].lower() + least.reason[1:])
+def _usable(found: Found) -> Evidence:
+    """Return the evidence on a claim that may be decided; none on others."""
+    decidable = found.estimate is not None and not found.failed and not _missing(found)
+    return found.estimate.evidence if decidable and found.estimate else NOTHING
 
 
-def _one_judgement(sign: int, margin: float, contrast: Contrast) -> Judgement:
-    """Hold one contrast against a margin: above it for `sign` 1, below it for −1."""
-    if contrast.problem:
-        return Judgement(np.nan, np.nan, np.nan, 0, "undecided", contrast.problem, contrast.levels)
-    low, high = interval(contrast.values)
-    verdict: Verdict = "undecided"
+def _missing(found: Found) -> list[str]:
+    """Return the cells without a run that a claim names, in words."""
+    return list(dict.fromkeys(text for contrast in found.contrasts for text in contrast.missing))
+
+
+def _judged(found: Found, corrected: Evidence | None) -> Judged:
+    """Return the verdict on a claim."""
+    verdict, reason, failed = _verdict(found, corrected)
+    return Judged(verdict, reason, failed, corrected)
+
+
+def _verdict(found: Found, corrected: Evidence | None) -> tuple[Verdict, str, list[str]]:
+    """Return the verdict on a claim, why in a sentence, and which requirements fail."""
+    failed, estimate = list(found.failed), found.estimate
+    if missing := _missing(found):
+        return "not run", f"Missing: {_listed(missing)}.", failed
+    if corrected is None and estimate is not None:
+        return "exploratory", " ".join([_seen(found), *(f"Lacking: {text}." for text in failed)]), failed
+    if corrected is None or failed:
+        return "not tested", f"{_sentence('; '.join(failed))}.", failed
+    if estimate is None or not has_spread(estimate.values):
+        return "inconclusive", _seen(found), failed
+    if corrected.contradicts <= ALPHA and (altered := found.conditions.altered):
+        failed.append(f"images: {altered}")
+        return "not tested", f"{_seen(found)} But {altered} cannot contradict the paper.", failed
+    if corrected.supports <= ALPHA:
+        return "supported", _seen(found), failed
+    if corrected.contradicts <= ALPHA:
+        return "contradicted", _seen(found), failed
+    if min(estimate.evidence) <= ALPHA:
+        uncorrected = f"{_seen(found)} After Holm's correction for the number of tests that does not suffice."
+        return "inconclusive", uncorrected, failed
+    size = _text(float(f"{detectable(estimate.values, ALPHA / _tests(found)):.2g}"))
+    return (
+        "inconclusive",
+        f"{_seen(found)} A distance of {size} from it would have been found four times in five.",
+        failed,
+    )
+
+
+def _seen(found: Found) -> str:
+    """Return where the interval lies, in a sentence; of an exploratory claim with what it lacks."""
+    claim, estimate = found.claim, found.estimate
+    if estimate is None:
+        return "There are no numbers."
+    low, high = interval(estimate.values, bounds=_bounds(claim))
+    ends = claim.margin[found.counterpart]
+    ends = ends if isinstance(ends, list) else [ends]
     if np.isnan(low):
-        reason = "One fold gives no interval."
-    elif low > margin or high < margin:
-        side = "above" if low > margin else "below"
-        verdict = "supported" if (low > margin) == (sign > 0) else "not supported"
-        reason = f"The interval lies {side} {_text(margin)}."
+        equal = len(estimate.values) > 1
+        return "All folds are equal, which gives no interval." if equal else "One fold gives no interval."
+    inside = [_text(end) for end in ends if low <= end <= high]
+    if inside:
+        seen = f"includes {_listed(inside)}"
+    elif len(ends) == 1:
+        seen = f"lies {'above' if low > ends[0] else 'below'} {_text(ends[0])}"
     else:
-        reason = f"The interval includes {_text(margin)}."
-    return Judgement(float(contrast.values.mean()), low, high, len(contrast.values), verdict, reason, contrast.levels)
+        side = "above" if low > ends[1] else "below" if high < ends[0] else "within"
+        seen = f"lies {side} {_text(ends[0])} to {_text(ends[1])}"
+    several = len(claim.comparison.places()) > 1
+    which = "most" if claim.comparison.kind == "some" else "least"
+    where = f"At {estimate.place}, the {which} favourable place, the" if several and estimate.place else "The"
+    if several and claim.comparison.kind == "trend":
+        where = f"At the least favourable step, {estimate.place}, the"
+    return f"{where} interval {seen}."
+
+
+def _row(
+    found: Found,
+    judged: Judged,
+    paper: Cells,
+    registration: Registration | None,
+    images: Mapping[str, int],
+) -> tuple[Any, ...]:
+    """Return a row of the table of claims."""
+    claim, estimate = found.claim, found.estimate
+    verdict, reason, failed, corrected = judged
+    stated, fails = _paper_number(claim, found.counterpart, paper, estimate.place if estimate else "")
+    since = claim.since or (registration.date if registration else "")
+    return (
+        claim.id,
+        claim.section,
+        claim.statement,
+        claim.comparison.text(),
+        claim.source,
+        found.dataset,
+        "exploratory" if corrected is None else "primary",
+        verdict,
+        reason,
+        "; ".join(failed),
+        stated,
+        "the paper's own number fails" if fails else "",
+        *_numbers(estimate, None if failed or _missing(found) else corrected, _tests(found), _bounds(claim)),
+        *_counts(found),
+        images.get(found.dataset, np.nan),
+        *(variance_components(estimate.seeds) if estimate else (np.nan, np.nan)),
+        since,
+        registration.sha256[:12] if registration else "",
+        _older(found, since),
+    )
+
+
+def _tests(found: Found) -> int:
+    """Return how many tests a claim may be one of: those of a family at most, of which Holm's first step takes each."""
+    return FAMILY if found.counterpart in found.claim.primary else 1
+
+
+def _bounds(claim: Claim) -> tuple[float, float] | None:
+    """Return the lowest and highest possible number of a claim's comparison of accuracies; None if it has none."""
+    quantities = [*claim.comparison.plus, *claim.comparison.minus]
+    metrics = [metric for quantity in quantities for metric in quantity.metrics()]
+    if any("distance" in metric for metric in metrics) or len(metrics) > 2 or claim.comparison.kind == "trend":
+        return None
+    return (0.0, 1.0) if len(metrics) == 1 else (-1.0, 1.0)
+
+
+def _numbers(
+    estimate: Estimate | None, corrected: Evidence | None, tests: int, bounds: tuple[float, float] | None
+) -> list[float]:
+    """Return ours, its interval, p, p after Holm, the detectable effect and the resampled interval."""
+    if estimate is None:
+        return [np.nan] * 8
+    values = estimate.values
+    supports = estimate.evidence.supports <= estimate.evidence.contradicts
+    p = min(estimate.evidence) if has_spread(values) else np.nan
+    p_holm = np.nan if corrected is None else corrected.supports if supports else corrected.contradicts
+    return [
+        float(np.mean(values)),
+        *interval(values, bounds=bounds),
+        p,
+        p_holm,
+        detectable(values, ALPHA / tests),
+        *resampled_interval(values, 1 / max(len(values) - 1, 1)),
+    ]
+
+
+def _counts(found: Found) -> tuple[Any, ...]:
+    """Return the fewest folds, seeds and epochs behind a claim's cells."""
+    runs = [term.runs for contrast in found.contrasts for term in contrast.terms]
+    folds = min((len(place.values) for place in found.contrasts if not place.values.empty), default=0)
+    if not runs:
+        return folds, 0, np.nan
+    seeds = min(int(of_term.groupby("fold").size().min()) for of_term in runs)
+    return folds, seeds, min(of_term["epochs"].min() for of_term in runs)
+
+
+def _older(found: Found, since: str) -> bool:
+    """Return whether a run behind a claim is older than the claim's margin and requirements."""
+    days = {day for contrast in found.contrasts for term in contrast.terms for day in term.runs["made"] if day}
+    return bool(since and days and min(days) < since)
+
+
+@cache
+def _paper_cells() -> dict[str, Cells]:
+    """Return the medians of the paper's tables; training accuracy, on augmented images, stands for the clean one."""
+    medians = paper_medians().rename(columns={"median": "value"}).assign(fold=0)
+    clean = medians[medians["metric"] == "train_acc"].assign(metric="clean_train_acc")
+    traces = pd.DataFrame(columns=["dataset", "augmentation", "level", "network", "fold", "layer", "radius", "measure"])
+    return cells_by_dataset(pd.concat([medians, clean]), traces)
+
+
+def _paper_number(claim: Claim, dataset: PaperDataset, paper: Cells, place: str) -> tuple[float, bool]:
+    """Return the paper's number, and whether the claim fails by it.
+
+    The number is the one given, or what the comparison comes to in the paper's tables, NaN if they lack a cell: at the
+    place given, as ours; at the one that decides for the paper if there is none.
+    """
+    if dataset in claim.paper:
+        number = claim.paper[dataset]
+        return number, _side(claim, claim.margin[dataset], number) <= 0
+    made = contrasts(claim.comparison, paper)
+    if any(contrast.values.empty for contrast in made):
+        return np.nan, False
+    numbers = {contrast.place: float(contrast.values.mean()) for contrast in made}
+    if claim.comparison.kind == "trend":
+        numbers = {
+            _step(low, high): numbers[high] - numbers[low]
+            for low, high in pairwise(contrast.place for contrast in made)
+        }
+    best = max if claim.comparison.kind == "some" else min
+    deciding = best(numbers.values(), key=lambda number: _side(claim, claim.margin[dataset], number))
+    return numbers.get(place, deciding), _side(claim, claim.margin[dataset], deciding) <= 0
+
+
+def _step(low: str, high: str) -> str:
+    """Return a step of a trend in words."""
+    return f"{low} to {high}"
 
 
 def _text(number: float) -> str:
     """Return a number with the minus as typography has it."""
-    return f"{number:g}".replace("-", "−")
+    return level_text(number).replace("-", "−")
 
 
-def _paper_value(claim: Claim, dataset: PaperDataset, paper: Cells, levels: tuple[float, ...]) -> float:
-    """Return what a comparison comes to in the paper's tables: at `levels`, or at its own if it has none of them."""
-    for only in (levels, None):
-        contrasts = _contrasts(claim.comparison, dataset, paper, only)
-        if not any(contrast.problem for contrast in contrasts):
-            return _judgement(claim, claim.margin[dataset], contrasts).ours
-    return np.nan
+def _sentence(text: str) -> str:
+    """Return a text with a capital letter first."""
+    return text[:1].upper() + text[1:]
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from freeconv.analysis.distance import distance_key
 from freeconv.analysis.intervals import mean_and_interval
+from freeconv.analysis.settling import settled_change, stopped_early
 from freeconv.vocabulary import Aggregate, Cell, level_text, trained_as
 
 if TYPE_CHECKING:
@@ -68,20 +69,43 @@ def accuracy(by_cell: dict[Cell, list[Run]], metrics: Sequence[str], aggregate: 
     return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "median", "runs"])
 
 
-def run_values(by_cell: dict[Cell, list[Run]], metrics: Sequence[str], aggregate: Aggregate) -> pd.DataFrame:
+def run_values(
+    by_cell: dict[Cell, list[Run]],
+    metrics: Sequence[str],
+    aggregate: Aggregate,
+    made: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Return what each run alone contributes to a cell.
+
+    Args:
+        by_cell: the runs of each cell.
+        metrics: which metrics.
+        aggregate: as for `median`.
+        made: day on which the file at a path was made, as 2026-11-25, where known.
 
     Returns:
         Columns dataset, augmentation, level, network, metric, fold, value: the run's median over its epochs, its last
-        or its best epoch, as `report.aggregate` says.
+        or its best epoch, as `report.aggregate` says; seed (0 unless the run says which it is), drift (how far the
+        metric moves over the last fifth of the epochs), epochs, stopped (early) and made.
     """
     rows = [
-        (*cell, metric, run.config.fold, median([run.history], metric, aggregate))
+        (
+            *cell,
+            metric,
+            run.config.fold,
+            median([run.history], metric, aggregate),
+            getattr(run.config, "replicate", 0),
+            settled_change(run.history[metric]),
+            len(run.history["val_acc"]),
+            stopped_early(run.history["val_acc"], run.config.patience),
+            (made or {}).get(run.path, ""),
+        )
         for cell, folds in by_cell.items()
         for metric in _recorded(folds, metrics)
         for run in folds
     ]
-    return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "fold", "value"])
+    about = ["seed", "drift", "epochs", "stopped", "made"]
+    return pd.DataFrame(rows, columns=[*Cell._fields, "metric", "fold", "value", *about])
 
 
 def search(networks: Mapping[str, tuple[str, int, float]], study: Sequence[Run]) -> pd.DataFrame:
@@ -120,7 +144,7 @@ def accuracy_by_epoch(by_cell: dict[Cell, list[Run]], metrics: Sequence[str]) ->
     """
     keys = [*Cell._fields, "metric"]
     curves = {
-        (*cell, metric): mean_and_interval([run.history[metric] for run in folds])
+        (*cell, metric): mean_and_interval([run.history[metric] for run in folds], bounds=(0, 1))
         for cell, folds in by_cell.items()
         for metric in _recorded(folds, metrics)
     }

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freeconv.analysis.intervals import interval
+from freeconv.analysis.intervals import difference_interval, interval
 from freeconv.datasets import paper_dataset
 from freeconv.vocabulary import Cell
 
 CELL = ["dataset", "augmentation", "level", "network", "metric"]
 COLUMNS = [*CELL, "paper", "ours", "difference", "low", "high", "runs", "table", "protocol"]
+COLUMNS += ["difference_low", "difference_high"]
+FOLDS = 5  # behind each of the paper's medians
 
 
 def paper_medians() -> pd.DataFrame:
@@ -53,12 +55,15 @@ def compare(
     Returns:
         Columns dataset, augmentation, level, network, metric (those of the paper's table of that augmentation), paper
         and ours (medians, shares in [0, 1]; NaN if missing), difference (ours − paper), low and high (as `interval`
-        gives them, around ours), runs (how many are behind ours), table (the paper's, empty if it has none) and
-        protocol.
+        gives them, around ours, within 0 and 1), runs (how many are behind ours), table (the paper's, empty if it has
+        none), protocol, and difference_low and difference_high (as `difference_interval` gives them: the paper's median
+        has a sampling error of its own).
     """
     paper = _by_cell(paper_medians(), "median", "table")
     ours = _by_cell(medians, "median", "runs")
-    folds = {cell: group.to_numpy() for cell, group in values.groupby(CELL)["value"]}
+    # seeds of a fold count as one: their mean
+    by_fold = values.groupby([*CELL, "fold"])["value"].apply(lambda of_fold: of_fold.mean(skipna=False))
+    folds = {cell: group.to_numpy() for cell, group in by_fold.groupby(CELL)}
     rows = []
     for cell in _shown(cells, metrics, ours, paper):
         median, table = paper.get((paper_dataset(cell[0]), *cell[1:]), (np.nan, ""))
@@ -66,7 +71,8 @@ def compare(
         of_folds = folds.get(cell, np.array([]))
         own = np.nan if np.isnan(of_folds).any() else own
         text = (protocols or {}).get(cell[0], "")
-        rows.append((*cell, median, own, own - median, *interval(of_folds, own), count, table, text))
+        apart = difference_interval(of_folds, own, median, FOLDS)
+        rows.append((*cell, median, own, own - median, *interval(of_folds, own, (0, 1)), count, table, text, *apart))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

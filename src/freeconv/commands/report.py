@@ -19,6 +19,7 @@ from freeconv.report.pages import (
     measure_parts,
     other_parts,
     problem_lines,
+    registration,
     render,
     run_cells,
     share_of_training,
@@ -60,6 +61,7 @@ def _index(results: Results) -> str:
     return render(
         "index.html.j2",
         claims=claim_entries(tables["claims"]),
+        registration=registration(tables["claims"]),
         verdicts=verdict_counts(tables["claims"]),
         problems=problem_lines(tables["problems"]),
         parts=[*augmentation_parts(results), *other_parts(results)],

@@ -1,9 +1,12 @@
 """Tables: medians over folds and epochs, curves by epoch, and what each number was made from."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
+from freeconv.analysis.calibration import calibration
 from freeconv.analysis.judgement import judge
 from freeconv.analysis.medians import (
     PLOTTED_METRICS,
@@ -25,10 +28,13 @@ from freeconv.networks import NETWORKS
 from freeconv.storage.atomic import write_text
 from freeconv.storage.csv_files import write_sums
 from freeconv.storage.results import Problem, read_datasets, read_measures, read_runs, read_traces
+from freeconv.storage.run_file import Run
 from freeconv.study import grid, paths
+from freeconv.study.checklist import checklist
 from freeconv.study.claims import load_claims
 from freeconv.study.params import Params
-from freeconv.study.protocol import protocol
+from freeconv.study.protocol import conditions, protocol
+from freeconv.vocabulary import Cell
 
 
 def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
@@ -58,6 +64,15 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
     by_cell = runs_by_cell(grid.cells(params), study)
     medians, values = accuracy(by_cell, metrics, aggregate), run_values(by_cell, metrics, aggregate)
     images = {run.config.dataset: run.attributes["images"] for run in study}
+    claims, registration = load_claims()
+    judged = judge(
+        claims,
+        _values_of_claims(params, study),
+        traces,
+        {dataset: conditions(params, dataset, images.get(dataset)) for dataset in params.data.datasets},
+        registration,
+        images,
+    )
     compared = compare(
         [cell for cell in grid.cells(params) if cell.network in NETWORKS],  # the paper has no medians of variants
         metrics,
@@ -69,7 +84,9 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
     frames = {
         "tables/accuracy": medians,
         "tables/compared": compared,
-        "tables/claims": judge(load_claims(), values, traces),
+        "tables/calibration": calibration(),
+        "tables/checklist": checklist(params, study, problems, judged, registration),
+        "tables/claims": judged,
         "tables/dataset": datasets,
         "tables/distance": distance(traces),
         "tables/accuracy_by_epoch": accuracy_by_epoch(by_cell, metrics),
@@ -87,3 +104,18 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
     summed = [f"{folder}/{name}.csv" for name in frames if name.startswith("tables/")]
     write_sums([*summed, f"{folder}/metrics.json"], paths.sums_file(folder))
     return problems
+
+
+def _values_of_claims(params: Params, study: list[Run]) -> pd.DataFrame:
+    """Return what each run contributes to claims: the values of all cells, of the search those of the best epoch."""
+    made = {run.path: run.attributes.get("made") or _day(run.path) for run in study}
+    metrics = (*grid.metrics(params), "clean_train_acc")
+    values = run_values(runs_by_cell(grid.cells(params), study), metrics, params.report.aggregate, made)
+    searched = [Cell(dataset, "none", 0.0, name) for dataset in params.data.datasets for name in grid.searched(params)]
+    found = run_values(runs_by_cell(searched, study), ["val_acc"], "best", made)
+    return pd.concat([values, found], ignore_index=True)
+
+
+def _day(path: str) -> str:
+    """Return the day of a file, as 2026-11-25."""
+    return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date().isoformat()

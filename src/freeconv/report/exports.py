@@ -88,7 +88,7 @@ def _cell_text(row: Any) -> str:
 def _ours_text(row: Any) -> str:
     """Return our median as text: `0.9821 ± 0.0040`, a dash if it is missing."""
     text = "—" if np.isnan(row.ours) else f"{row.ours:.4f}"
-    return text if np.isnan(row.high) else f"{text} ± {(row.high - row.low) / 2:.4f}"
+    return text if np.isnan(row.high) else f"{text} ± {max(row.ours - row.low, row.high - row.ours):.4f}"
 
 
 def _paper_text(row: Any) -> str:

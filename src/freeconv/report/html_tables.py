@@ -24,7 +24,15 @@ MISSING = "—"
 Counts = Mapping[str, int]  # as `run_counts` returns them
 
 
-VERDICTS = {"supported": "✓", "not supported": "✗", "undecided": "?"}
+# Five verdicts on tested claims, and what all other claims are.
+VERDICTS = {
+    "supported": "✓",
+    "contradicted": "✗",
+    "inconclusive": "?",
+    "not tested": "–",
+    "not run": "○",
+    "exploratory": "·",
+}
 
 
 class Column(NamedTuple):
@@ -181,7 +189,8 @@ def _compared(row: Any, best: str | None, link: str) -> list[Cell]:
         return [Cell(MISSING) for _ in range(4)]
     ours = share(row.ours)
     shown = Cell(ours, "" if ours == MISSING else link, ours == best)
-    return [shown, Cell(share((row.high - row.low) / 2)), Cell(share(row.paper)), Cell(signed(row.difference))]
+    half = max(row.ours - row.low, row.high - row.ours)  # one side may be cut at 0 or 1
+    return [shown, Cell(share(half)), Cell(share(row.paper)), Cell(signed(row.difference))]
 
 
 def _comparison_caption(compared: pd.DataFrame, beside: bool) -> str:

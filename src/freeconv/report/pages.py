@@ -117,10 +117,11 @@ class ClaimRow(NamedTuple):
     paper: str
     ours: str
     interval: str
-    runs: int
+    folds: int
     verdict: str
     mark: str
     reason: str
+    notes: list[str]
 
 
 class ClaimEntry(NamedTuple):
@@ -296,7 +297,27 @@ def _claim_row(row: Any) -> ClaimRow:
     digits = 6 if "distance" in row.comparison else 4  # kernel distances are far smaller than accuracies
     paper, ours, low, high = (signed(value, digits) for value in (row.paper, row.ours, row.low, row.high))
     interval = "" if MISSING in (low, high) else f"{low} … {high}"
-    return ClaimRow(row.dataset, paper, ours, interval, row.runs, row.verdict, VERDICTS[row.verdict], row.reason)
+    mark = VERDICTS[row.verdict]
+    return ClaimRow(row.dataset, paper, ours, interval, row.folds, row.verdict, mark, row.reason, _claim_notes(row))
+
+
+def _claim_notes(row: Any) -> list[str]:
+    """Return what else must be said of a verdict: the corrected p, the paper's own number, and a changed margin."""
+    notes = [f"p = {row.p_holm:.2g} after Holm's correction."] if row.p_holm == row.p_holm else []
+    if row.paper_check == row.paper_check and row.paper_check:
+        notes.append(f"{row.paper_check[:1].upper()}{row.paper_check[1:]}.")
+    if row.older:
+        notes.append(f"Older than the claim's margin and requirements, of {row.registered}.")
+    return notes
+
+
+def registration(judged: pd.DataFrame) -> str:
+    """Return when claims were settled, in a sentence; empty if there are none or nobody says so."""
+    known = judged.dropna(subset=["registered", "registration"])
+    if known.empty:
+        return ""
+    days, hashes = (sorted({str(value) for value in known[name]}) for name in ("registered", "registration"))
+    return f"Claims, margins and requirements are of {', '.join(days)} (SHA-256 {', '.join(hashes)} …)."
 
 
 def problem_lines(problems: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:

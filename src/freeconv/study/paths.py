@@ -62,6 +62,8 @@ def table_files(folder: str = REPORTS) -> list[str]:
     tables = (
         "accuracy",
         "accuracy_by_epoch",
+        "calibration",
+        "checklist",
         "claims",
         "compared",
         "dataset",

@@ -1,6 +1,7 @@
 """The paper's protocol, and how a study differs from it."""
 
-from freeconv.augmentations import AUGMENTATIONS, evaluations
+from freeconv.analysis.requirements import Conditions
+from freeconv.augmentations import AUGMENTATIONS, evaluations, metric
 from freeconv.datasets import DATASETS, paper_dataset
 from freeconv.study import grid
 from freeconv.study.params import EVALUATED, Params
@@ -31,15 +32,7 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
         return []
     theirs = PROTOCOLS[counterpart]
     ours = grid.train_config(params, dataset, "cnn", "none", [0.0], [0])
-    count = DATASETS[dataset].images if images is None and dataset in DATASETS else images
-    limit = getattr(params.data, "limit", None)
-    if limit is not None:
-        count = limit if count is None else min(count, limit)
-    found = []
-    if count is not None and count != theirs["images"]:
-        found.append(f"{count:,} images instead of {theirs['images']:,}")
-    if "jpeg" in dataset:
-        found.append("JPEG-coded images")
+    found = [text for text in _images(params, dataset, images) if text]
     if ours.epochs != theirs["epochs"]:
         found.append(f"{ours.epochs} epochs instead of {theirs['epochs']}")
     if ours.patience != theirs["patience"]:
@@ -69,6 +62,37 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
     if params.report.aggregate != "all-epochs":
         found.append(f"medians over the {params.report.aggregate} epoch of each fold instead of all epochs")
     return found
+
+
+def conditions(params: Params, dataset: str, images: int | None = None) -> Conditions:
+    """Return how a dataset's study differs from the paper's in what verdicts depend on.
+
+    Args:
+        params: the study.
+        dataset: one of its datasets.
+        images: how many images the dataset has; known for the built-in ones.
+    """
+    fewer, coded = _images(params, dataset, images)
+    strengths = {
+        metric(name): f"{metric(name)} at {getattr(params.evaluate, name):g} instead of {strength:g}"
+        for name, strength in _strengths().items()
+        if getattr(params.evaluate, name) != strength
+    }
+    return Conditions(fewer, coded, strengths)
+
+
+def _images(params: Params, dataset: str, images: int | None) -> tuple[str, str]:
+    """Return whether a dataset has another number of images than the paper's, and whether they are coded otherwise."""
+    counterpart = paper_dataset(dataset)
+    if counterpart is None:
+        return "", ""
+    count = DATASETS[dataset].images if images is None and dataset in DATASETS else images
+    limit = getattr(params.data, "limit", None)
+    if limit is not None:
+        count = limit if count is None else min(count, limit)
+    whole = PROTOCOLS[counterpart]["images"]
+    fewer = "" if count is None or count == whole else f"{count:,} images instead of {whole:,}"
+    return fewer, "JPEG-coded images" if "jpeg" in dataset else ""
 
 
 def _strengths() -> dict[str, float]:
