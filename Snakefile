@@ -8,7 +8,7 @@ wildcard_constraints:
     augmentation="|".join(AUGMENTATIONS),
     level=r"0|0\.[0-9]+|[0-9.]+e-[0-9]+",
     copy_index=r"\d+",
-    fold=r"\d+",
+    fold=r"\d+(-seed-[1-9]\d*)?",
 
 
 include: "workflow/rules/data.smk"

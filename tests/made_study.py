@@ -40,13 +40,14 @@ def history(run, epochs: int) -> dict[str, np.ndarray]:
     """Return made-up histories of a run's accuracies and losses, which differ by network, level and fold."""
     epoch = np.arange(1, epochs + 1)
     variant = run.variant
-    seed = [run.fold, int(100 * run.level), len(run.augmentation), variant.kind == "fcn"]
+    seed = [run.fold + 100 * run.train_seed, int(100 * run.level), len(run.augmentation), variant.kind == "fcn"]
     rng = np.random.default_rng([*seed, *run.network[3:].encode()])
     penalty = 0.02 * (variant.kind == "fcn") + 0.1 * variant.vcp**2 + 0.02 * (3 - depth(run))
     if variant.learning_rate is not None:
         penalty += 0.1 * np.log10(variant.learning_rate / 0.001) ** 2
     tops = {
         "train_acc": 0.999 - 0.1 * run.level,
+        "clean_train_acc": 0.999,
         "val_acc": 0.98 - 0.02 * run.level,
         "translate_acc": 0.37 + 0.6 * min(1, run.level / 0.3) * (run.augmentation == "translate"),
         "rotate_acc": 0.8,
@@ -59,7 +60,8 @@ def history(run, epochs: int) -> dict[str, np.ndarray]:
         for name in metrics(run.evaluate)
     }
     losses = {name: np.exp(-0.3 * epoch) for name in ("train_loss", "val_loss")}
-    return {f"history/{name}": value.astype("float32") for name, value in {**values, **losses}.items()}
+    others = {name: np.ones(epochs) for name in ("learning_rate", "steps", "cpu_seconds")}
+    return {f"history/{name}": value.astype("float32") for name, value in {**values, **losses, **others}.items()}
 
 
 def grids(run, grid=GRID) -> dict[str, tuple[int, int]]:
@@ -89,7 +91,7 @@ def kernels(run, epochs: int, grid=GRID, weights: int = 9, filters: int = 4, lay
     return np.array(snapshots, dtype="float32")
 
 
-def write_run(run, epochs: int, arrays=None, config=None, grid=GRID) -> None:
+def write_run(run, epochs: int, arrays=None, config=None, grid=GRID, stopped_early=False) -> None:
     """Write one run's file; `arrays` and `config` replace what would be made up.
 
     Of the trained network there are the kernels of (free) convolutions only.
@@ -100,7 +102,7 @@ def write_run(run, epochs: int, arrays=None, config=None, grid=GRID) -> None:
     }
     kept = {layer: snapshots for (number, layer), snapshots in every.items() if number in run.kernel_layers}
     write_h5(
-        study_paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
+        study_grid.run_file(run),
         {
             **history(run, epochs),
             **{f"kernels/{layer}": snapshots for layer, snapshots in kept.items()},
@@ -110,6 +112,8 @@ def write_run(run, epochs: int, arrays=None, config=None, grid=GRID) -> None:
         },
         {
             "config": run.dump() if config is None else config,
+            "epochs": epochs,
+            "stopped_early": stopped_early,
             "grids": {layer: list(of_layer) for layer, of_layer in grids(run, grid).items() if layer in kept},
             "classes": 10,
             "images": 5000,
@@ -132,8 +136,9 @@ def data_sha256(dataset: str) -> str:
 
 def write_runs(params: Params, epochs=None, grid=GRID) -> None:
     """Write all runs of a study; `epochs` takes a run and returns how many it has."""
-    for run in study_grid.runs(params):
-        write_run(run, run.epochs if epochs is None else epochs(run), grid=grid)
+    for run, asked in zip(study_grid.runs(params), study_grid.run_epochs(params), strict=True):
+        trained = asked if epochs is None else epochs(run)
+        write_run(run, trained, grid=grid, stopped_early=trained < asked)
 
 
 def write_traces(params: Params) -> None:
@@ -147,7 +152,7 @@ def write_traces(params: Params) -> None:
     ]
     for cell in cells:
         config = study_grid.distance_config(params, *cell)
-        paths = [study_paths.run_file(*cell, fold) for fold in config.train.fold_indices]
+        paths = [study_grid.run_file(run) for run in config.train.runs()]
         make_traces(config, paths, study_paths.distance_file(*cell))
 
 
@@ -159,7 +164,7 @@ def measured(config, run, grid=GRID) -> pd.DataFrame:
     """
     rows = []
     for number, (layer, of_layer) in enumerate(grids(run, grid).items() if is_free(run) else (), 1):
-        trained = kernels(run, run.epochs, of_layer, layer=number)[-1]
+        trained = kernels(run, config.train.epochs, of_layer, layer=number)[-1]
         for measure in ("euclidean", "cosine"):
             rng = np.random.default_rng(run.fold)
             null = distances_and_null(trained, of_layer, rng, config.permutations, measure)
@@ -194,16 +199,14 @@ def measured(config, run, grid=GRID) -> pd.DataFrame:
         for name in config.measures
         if name not in built_in and (is_free(run) or MEASURES[name].needs == "network")
     ]
-    frame = pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=run.fold)
+    frame = pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[6:])).assign(fold=run.fold, seed=run.train_seed)
     return frame.assign(**config.train.labels())[list(MEASURE_COLUMNS)]
 
 
 def write_measures(params: Params, grid=GRID) -> None:
     """Write all measures of a study."""
-    study = {(run.dataset, run.network, run.augmentation, run.level, run.fold): run for run in study_grid.runs(params)}
     for path, config in zip(study_grid.measure_files(params), study_grid.measure_configs(params), strict=True):
-        cell = tuple(getattr(config.train, key) for key in ("dataset", "network", "augmentation", "level"))
-        frames = [measured(config, study[*cell, fold], grid) for fold in config.train.fold_indices]
+        frames = [measured(config, run, grid) for run in config.train.runs()]
         write_csv(path, pd.concat(frames), config.dump())
 
 

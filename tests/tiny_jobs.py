@@ -10,7 +10,7 @@ from freeconv.architectures.layers import Layer
 from freeconv.commands.shard import make_shard
 from freeconv.networks import NETWORKS, Network
 from freeconv.storage.hdf5 import write_h5
-from freeconv.study import paths
+from freeconv.study import grid, paths
 from freeconv.study.jobs import TrainConfig
 
 COUNT = 61
@@ -74,7 +74,7 @@ def shard_path(folder: Path):
 
 
 def run_path(folder: Path):
-    return lambda run: folder / paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
+    return lambda run: folder / grid.run_file(run)
 
 
 def checkpoint_path(folder: Path):

@@ -115,6 +115,7 @@ def train(
                 stack,
                 begin,
                 checkpoint_minutes,
+                threads,
             )
 
 
@@ -221,10 +222,11 @@ def runs(
         from rich.console import Console
         from rich.table import Table
 
-        columns = ("dataset", "network", "augmentation", "level", "fold", "epochs", "batch", "learning_rate")
+        columns = ("dataset", "network", "augmentation", "level", "fold", "seed", "epochs", "batch", "learning_rate")
         table = Table(*columns)
-        for run in grid.runs(values):
-            table.add_row(*(f"{getattr(run, column)}" for column in columns))
+        for run, epochs in zip(grid.runs(values), grid.run_epochs(values), strict=True):
+            row = {**run.dump(), "seed": run.train_seed, "epochs": epochs}
+            table.add_row(*(f"{row[column]}" for column in columns))
         Console().print(table)
         print(f"{table.row_count} runs")
 
@@ -322,7 +324,7 @@ def _cell(config: "CellConfig | RunConfig") -> tuple[str, str, str, float]:
 
 def _run_path(config: "RunConfig") -> str:
     """Return the file of a run's results."""
-    return paths.run_file(*_cell(config), config.fold)
+    return paths.run_file(*_cell(config), config.fold, config.train_seed)
 
 
 def _shard_path(config: "ShardConfig") -> str:

@@ -16,7 +16,16 @@ from freeconv.study import grid
 from freeconv.study.params import Params, check_params
 from freeconv.study.protocol import protocol
 
-METRICS = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
+METRICS = (
+    "train_acc",
+    "clean_train_acc",
+    "val_acc",
+    "translate_acc",
+    "rotate_acc",
+    "noise_acc",
+    "edge_noise_acc",
+    "swap_acc",
+)
 LEVELS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]
 
 

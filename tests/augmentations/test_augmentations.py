@@ -317,8 +317,17 @@ def test_augmentations_come_in_the_papers_order():
 
 def test_the_accuracies_of_a_run_are_those_of_what_it_is_evaluated_on():
     assert metric("edge_noise") == "edge_noise_acc"
-    assert metrics([]) == ("train_acc", "val_acc", "swap_acc")
-    every = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
+    assert metrics([]) == ("train_acc", "clean_train_acc", "val_acc", "swap_acc")
+    every = (
+        "train_acc",
+        "clean_train_acc",
+        "val_acc",
+        "translate_acc",
+        "rotate_acc",
+        "noise_acc",
+        "edge_noise_acc",
+        "swap_acc",
+    )
     assert metrics(reversed(studied())) == every
     assert metrics([*studied(), *studied()]) == every  # each once
     with pytest.raises(FreeconvError, match=r"^augmentation: expected one of none, translate, .* received 'blur'"):

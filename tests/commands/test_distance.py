@@ -48,7 +48,7 @@ def test_traces_hold_every_fold_radius_measure_and_epoch(project):
         ("augmentation", "rotate"),
         ("level", 0.25),
         ("fold", 2),
-        ("epochs", 9),
+        ("patience", 9),
         ("seed", 7),
     ],
 )
@@ -58,7 +58,7 @@ def test_traces_refuse_another_run_and_name_the_key(project, key, value):
     config, paths, path = first_cell(params)
     run = next(run for run in study_grid.runs(params) if study_paths.run_file(
         run.dataset, run.network, run.augmentation, run.level, run.fold) == paths[1])  # fmt: skip
-    write_run(run, run.epochs, config={**run.dump(), key: value})
+    write_run(run, config.train.epochs, config={**run.dump(), key: value})
     with pytest.raises(FreeconvError, match=rf"0\.2/fold-1\.h5: expected {key} = .*, received {value!r}") as error:
         make_traces(config, paths, path)
     assert "\n" not in str(error.value)

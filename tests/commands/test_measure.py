@@ -32,7 +32,7 @@ CURVES = {"horizontal_shift_acc", "vertical_shift_acc", "angle_acc"}
 
 def measure_config(shifts=(-0.25, 0.0, 0.1), angles=(0.0, 90.0), images=None, measures=None, **other):
     job = config(**{"fold_indices": [0, 2], "folds": FOLDS, "seed": 5, **other}).model_dump()
-    train = CellConfig(level=0.2, **{key: value for key, value in job.items() if key != "levels"})
+    train = CellConfig(level=0.2, **{key: value for key, value in job.items() if key not in ("levels", "resumable")})
     settings = {"shifts": list(shifts), "angles": list(angles), "permutations": 20, "images": images}
     return MeasureConfig(train=train, measures=measures or Measure().measures, **settings)
 
@@ -44,13 +44,13 @@ def write_dataset():
     return arrays["images"].astype("float32") / 255, arrays["labels"], read_h5("data.h5")[1]["content_sha256"]
 
 
-def write_network(measured, fold, sha256, kind="fcn"):
+def write_network(measured, fold, sha256, kind="fcn", epochs=3):
     """Write a run with an untrained network; return the network."""
     model = build_network(kind, (16, 16, 1), 4, seed=fold, initializer="glorot-position")
     weights = {f"network/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in model.weights}
     (run,) = [run for run in measured.train.runs() if run.fold == fold]
     attributes = {"config": run.dump(), "data_sha256": sha256}
-    write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(7), **weights}, attributes, "none")
+    write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(epochs), **weights}, attributes, "none")
     return model
 
 
@@ -188,7 +188,7 @@ def test_a_table_without_any_measure_has_its_columns(project):
         ("folds", 4),
         ("seed", 6),
         ("fold", 1),
-        ("epochs", 7),
+        ("patience", 7),
     ],
 )
 def test_another_run_is_refused_and_the_key_named(project, key, other):
@@ -222,6 +222,24 @@ def test_broken_and_missing_runs_are_refused(project):
     with pytest.raises(FreeconvError, match=r"^fold-0\.h5: .*remove the file and run again$") as error:
         make_measures(measured, RUNS, "data.h5", "out.csv")
     assert "\n" not in str(error.value)
+
+
+def test_a_network_that_was_trained_longer_is_left_out_by_name(project, capsys):
+    measured = measure_config(measures=["signal_to_noise"])
+    _, _, sha256 = write_dataset()
+    write_network(measured, 0, sha256)
+    write_network(measured, 2, sha256, epochs=4)
+    make_measures(measured, RUNS, "data.h5", "out.csv")
+    frame, stored = read_csv("out.csv")
+    assert set(frame["fold"]) == {0}
+    assert stored == {**measured.dump(), "left_out": ["2"]}
+    assert capsys.readouterr().out == (
+        "left out: fold-2.h5: expected the network after 3 epochs, received that after 4; ask for so many, or move the "
+        "file away and run snakemake\n"
+    )
+    write_network(measured, 0, sha256, epochs=2)
+    with pytest.raises(FreeconvError, match=r"^fold-0\.h5: expected 3 epochs, received 2; run snakemake$"):
+        make_measures(measured, RUNS, "data.h5", "out.csv")
 
 
 def test_importing_the_module_does_not_import_keras():

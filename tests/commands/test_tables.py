@@ -18,9 +18,27 @@ from freeconv.storage.hdf5 import read_h5
 from freeconv.study import grid, paths
 from freeconv.vocabulary import trained_as
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.made_study import history, medians_of, small_params, write_data, write_run, write_runs, write_traces
+from tests.made_study import (
+    history,
+    medians_of,
+    small_params,
+    write_data,
+    write_run,
+    write_runs,
+    write_study,
+    write_traces,
+)
 
-METRICS = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc")
+METRICS = (
+    "train_acc",
+    "clean_train_acc",
+    "val_acc",
+    "translate_acc",
+    "rotate_acc",
+    "noise_acc",
+    "edge_noise_acc",
+    "swap_acc",
+)
 
 
 def read(name, folder=Path("reports")):
@@ -49,8 +67,8 @@ def test_columns(made):
         "tables/accuracy_by_epoch": "dataset,augmentation,level,network,metric,epoch,mean,low,high,runs",
         "tables/search": "dataset,network,layers,learning_rate,val_acc,val_loss,epochs,runs,chosen",
         "tables/problems": "path,used,problem",
-        "tables/runs": "dataset,network,augmentation,level,fold,epochs,last_val_acc,best_val_acc,positions,seconds,"
-        "overhead_seconds,device,backend,versions,path",
+        "tables/runs": "dataset,network,augmentation,level,fold,seed,epochs,last_val_acc,best_val_acc,positions,"
+        "seconds,overhead_seconds,device,backend,versions,path",
         "plots/val_acc": "dataset,augmentation,level,series,median",
         "plots/translate_acc": "dataset,augmentation,level,series,median",
         "plots/distance": "dataset,augmentation,level,series,median",
@@ -76,7 +94,7 @@ def test_rows_follow_the_parameters(made):
 
 @pytest.mark.parametrize("aggregate", ["all-epochs", "final", "best"])
 def test_medians_of_folds_of_unequal_lengths(project, aggregate):
-    params = small_params(report={"aggregate": aggregate})
+    params = small_params(train={"folds": 3, "epochs": 5}, report={"aggregate": aggregate})
 
     def lengths(run):
         return 1 + 2 * run.fold
@@ -407,3 +425,23 @@ def test_what_became_of_ones_own_images_is_in_a_table(project):
         ("own", "passed over", "hidden files and folders", 1, "a/._0.png"),
         ("own", "warning", "equal images in different classes", 1, "a/0.png = b/9.png"),
     ]
+
+
+def test_runs_of_several_seeds_are_the_runs_of_a_cell(project):
+    params = small_params(train={"folds": 3, "epochs": 4, "seeds": [0, 1]})
+    write_study(params)
+    make_tables(params)
+    study = read("tables/runs")
+    assert study.groupby(["dataset", "network", "augmentation", "level"])["seed"].agg(list).map(sorted).tolist() == [
+        [0, 0, 0, 1, 1, 1]
+    ] * (len(study) // 6)
+    assert study["path"].tolist() == grid.run_files(params)
+    frame = read("tables/accuracy")
+    assert set(frame["runs"]) == {6}
+    row = frame[(frame["level"] == 0.2) & (frame["network"] == "fcn") & (frame["metric"] == "val_acc")].iloc[0]
+    runs = [run for run in grid.runs(params) if (run.augmentation, run.level, run.network) == ("translate", 0.2, "fcn")]
+    assert row["median"] == pytest.approx(medians_of(history(run, 4)["history/val_acc"] for run in runs), rel=1e-5)
+    claims = read("tables/claims")
+    assert claims["runs"].max() == 6
+    labels = ["augmentation", "level", "network", "fold", "seed", "measure", "layer", "setting", "statistic"]
+    assert not read("tables/measures").duplicated(labels).any()

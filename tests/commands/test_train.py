@@ -20,7 +20,7 @@ from freeconv.study import paths as study_paths
 from freeconv.training.loop import train_runs
 from freeconv.training.side_by_side import SideBySide
 from freeconv.training.stack import Replicas
-from freeconv.training.state import Checkpoint, Result
+from freeconv.training.state import MOMENTS, Checkpoint, Result
 from tests.tiny_jobs import COUNT, checkpoint_path, config, data_path, registered, run_path, shard_path, write_tiny
 
 METRICS = metrics(config().evaluate)
@@ -57,21 +57,27 @@ def test_a_run_stores_what_it_learned_and_what_made_it(results, folder):
     assert set(results) == {(0.2, 0), (0.2, 2), (0.4, 0), (0.4, 2)}
     arrays, attributes = results[0.4, 2]
     assert set(arrays) == {
-        *(f"history/{name}" for name in ("train_loss", "val_loss", *METRICS)),
+        *(f"history/{name}" for name in ("train_loss", "val_loss", *METRICS, "learning_rate", "steps", "cpu_seconds")),
         "kernels/free_1",
         "kernel_epochs",
         *(f"network/{layer}/{name}" for layer in LAYERS for name in ("kernel", "bias")),
+        *(f"state/{moment}/{layer}/{name}" for moment in MOMENTS for layer in LAYERS for name in ("kernel", "bias")),
+        "state/step",
     }
     for metric in METRICS:
         assert arrays[f"history/{metric}"].shape == (3,)
         assert (arrays[f"history/{metric}"] >= 0).all()
         assert (arrays[f"history/{metric}"] <= 1).all()
+    assert arrays["history/steps"].tolist() == [4] * 3
+    assert arrays["history/learning_rate"].tolist() == [np.float32(0.001)] * 3
+    assert (arrays["history/cpu_seconds"] > 0).all()
     assert arrays["kernels/free_1"].shape == (4, 49, 9, 32)
     assert arrays["kernels/free_1"].dtype == "float32"
     assert list(arrays["kernel_epochs"]) == [0, 1, 2, 3]
     assert all((a != b).any() for a, b in zip(arrays["kernels/free_1"], arrays["kernels/free_1"][1:], strict=False))
     run = list(config().runs())[-1]
     assert attributes["config"] == json.loads(run.text())
+    assert (attributes["epochs"], attributes["stopped_early"], attributes["seams"]) == (3, False, [])
     assert attributes["grids"] == {"free_1": [7, 7]}
     assert attributes["classes"] == 3
     assert attributes["images"] == COUNT
@@ -93,6 +99,10 @@ def test_the_trained_network_is_stored_and_can_be_used_again(results, folder):
     _, held_out = fold_index(COUNT, run.folds, run.fold)
     answers = model.predict(dataset.images[held_out].astype("float32") / 255, verbose=0).argmax(axis=1)
     assert (answers == dataset.labels[held_out]).mean() == pytest.approx(arrays["history/val_acc"][-1], abs=1e-6)
+    train_index, _ = fold_index(COUNT, run.folds, run.fold)
+    answers = model.predict(dataset.images[train_index].astype("float32") / 255, verbose=0).argmax(axis=1)
+    clean = (answers == dataset.labels[train_index]).mean()
+    assert clean == pytest.approx(arrays["history/clean_train_acc"][-1], abs=1e-6)
     with pytest.raises(ValueError, match="Received: "):
         set_weights(model, {"free_1/kernel": weights["free_1/kernel"]})
 
@@ -196,7 +206,7 @@ def recorded_stack(folder, accuracies, **other):
     runs = list(config(**other).runs())
     recorded = Recorded(accuracies)
     dataset = read_dataset(data_path(folder))
-    start = Checkpoint([Result(run) for run in runs], list(range(len(runs))), {})
+    start = Checkpoint([Result(run, config(**other).epochs) for run in runs], list(range(len(runs))), {})
     together = SideBySide(
         start, lambda _: recorded.stack(), dataset.images, dataset.labels, ["free_1"], ["free_1/kernel"]
     )
@@ -306,9 +316,9 @@ def test_lower_precision_learns_about_the_same(folder, tmp_path):
 
 
 def test_only_runs_with_equally_many_steps_are_stacked():
-    runs = list(config(batch=41, folds=3, fold_indices=[0, 1, 2], levels=[0.2]).runs())
+    runs = [Result(run, 3) for run in config(batch=41, folds=3, fold_indices=[0, 1, 2], levels=[0.2]).runs()]
     # folds of 21, 20 and 20 of 61 images leave 40, 41 and 41 to train on
-    assert [[run.fold for run in group] for group in stacks(runs, 61, True)] == [[0], [1, 2]]
+    assert [[result.run.fold for result in group] for group in stacks(runs, 61, True)] == [[0], [1, 2]]
     assert [len(group) for group in stacks(runs, 61, False)] == [1, 1, 1]
 
 

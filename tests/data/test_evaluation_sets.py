@@ -3,7 +3,8 @@ import numpy as np
 from freeconv.augmentations.edge_noise import edge_noise
 from freeconv.augmentations.rotate import rotate
 from freeconv.augmentations.translate import translate
-from freeconv.data.evaluation_sets import evaluation_sets
+from freeconv.data.evaluation_sets import CLEAN_IMAGES, clean_sample, evaluation_sets
+from freeconv.data.folds import fold_index
 from freeconv.images import add_noise
 from freeconv.seeds import random_stream
 from freeconv.study import grid
@@ -53,3 +54,14 @@ def test_forms_are_those_of_the_run():
 def test_nothing_else_is_evaluated_than_what_is_named():
     images = np.zeros((3, 8, 8, 1), "uint8")
     assert list(evaluation_sets(images, "a", 5, 2, {}, {}, 0)) == ["val_acc", "swap_acc"]
+
+
+def test_the_clean_sample_is_of_the_training_folds_and_the_same_each_time():
+    train_index, _ = fold_index(5000, 5, 2)
+    sample = clean_sample(train_index, "mnist", 5, 2, 0)
+    assert len(sample) == len(set(sample)) == CLEAN_IMAGES
+    assert set(sample) <= set(train_index)
+    assert (np.diff(sample) > 0).all()
+    assert (clean_sample(train_index, "mnist", 5, 2, 0) == sample).all()
+    assert (clean_sample(train_index, "mnist", 5, 2, 1) != sample).any()
+    assert (clean_sample(train_index[:7], "mnist", 5, 2, 0) == train_index[:7]).all()

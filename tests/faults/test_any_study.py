@@ -103,7 +103,7 @@ def test_every_file_is_asked_for_once_and_made_by_one_job(values):
         [
             ("seed", None, 9, ("results/shards", "results/train", "results/distance", "results/measure")),
             ("data", "mirror", "elsewhere", ()),
-            ("train", "epochs", 11, ("results/train", "results/distance", "results/measure")),
+            ("train", "epochs", 11, ("results/distance", "results/measure")),
             ("train", "fuse", None, ()),
             ("train", "stack", "off", ()),
             ("shards", "compression", "gzip", ()),

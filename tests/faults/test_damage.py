@@ -27,7 +27,7 @@ def array_bytes(path):
 def checkpoint_bytes(path):
     """Return what a checkpoint is read as; a refused one is reported and deleted."""
     run, _ = one_run()
-    found = read_checkpoint(path, checkpoint_identity([run], False, "0" * 64, {"backend": "tensorflow"}))
+    found = read_checkpoint(path, checkpoint_identity([run], False, "0" * 64, {"backend": "tensorflow"}), 3)
     if found is None:
         raise FreeconvError("reported on standard output")
     return repr(found)

@@ -50,7 +50,7 @@ class Writer(NamedTuple):
 def one_run():
     """Return the run of `PARAMS` and its result."""
     (run,) = list(grid.runs(PARAMS))[-1:]
-    result = Result(run, kernels={epoch: {"free_1": array} for epoch, array in enumerate(kernels(run, 2))})
+    result = Result(run, 2, kernels={epoch: {"free_1": array} for epoch, array in enumerate(kernels(run, 2))})
     for number in range(2):
         result.add({name: float(values[number]) for name, values in _named(history(run, 2)).items()}, 1.0)
     result.network = {"free_1/kernel": kernels(run, 2)[-1]}

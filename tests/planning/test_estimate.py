@@ -43,11 +43,11 @@ def totals(params, **options):
 def test_totals_are_those_of_an_obvious_loop(project, file):
     params = load_params(ROOT / file)
     number = epochs = images = 0
-    for run in grid.runs(params):
+    for run, asked in zip(grid.runs(params), grid.run_epochs(params), strict=True):
         size = IMAGES[run.dataset][0]
         held_out = len(np.array_split(np.zeros(size), run.folds)[run.fold])
         number += 1
-        for _ in range(run.epochs):
+        for _ in range(asked):
             epochs += 1
             images += run.batch * ((size - held_out) // run.batch)
     shard_bytes = 0
@@ -59,7 +59,9 @@ def test_totals_are_those_of_an_obvious_loop(project, file):
     assert (found["runs"], found["epochs"], found["images"]) == (number, epochs, images)
     assert found["jobs"] == len(list(grid.jobs(params)))
     assert (found["shards"], found["shard_bytes"]) == (len(grid.shard_files(params)), shard_bytes)
-    assert found["result_bytes"] == sum(run_bytes(run, image_set(params, run.dataset)) for run in grid.runs(params))
+    assert found["result_bytes"] == sum(
+        run_bytes(job, image_set(params, job.dataset)) for job in grid.jobs(params) for _ in job.runs()
+    )
 
 
 def test_a_small_grid_by_hand(project):
@@ -96,14 +98,15 @@ def test_a_small_grid_by_hand(project):
 @pytest.mark.parametrize(("epochs", "every", "snapshots"), [(1, 1, 2), (7, 3, 4), (6, 3, 3), (2, 5, 2)])
 def test_a_runs_file_has_the_estimated_size(tmp_path, network, epochs, every, snapshots):
     from freeconv.storage.run_file import write_run
-    from freeconv.training.state import Result
+    from freeconv.training.state import MOMENTS, Result
 
     shape, classes = (16, 16, 3), 5
     params = check_params({"train": {"epochs": epochs, "kernels_every": every, "kernel_layers": [1, 3]}})
     params = params.model_copy(update={"search": params.search.model_copy(update={"epochs": epochs})})
-    run = next(grid.train_config(params, "mnist-5k", network, "none", [0.0], [0]).runs())
+    job = grid.train_config(params, "mnist-5k", network, "none", [0.0], [0])
+    run = next(job.runs())
     model = build_network(run.variant.kind, shape, classes, 0, vcp=run.variant.vcp, layers=run.variant.layers)
-    result = Result(run)
+    result = Result(run, epochs)
     for _ in range(epochs):
         result.add(dict.fromkeys(result.history, 0.5), 1.0)
     kernels = [variable for variable in model.trainable_variables if "kernel" in variable.path]
@@ -116,11 +119,12 @@ def test_a_runs_file_has_the_estimated_size(tmp_path, network, epochs, every, sn
     for arrays in result.kernels.values():
         arrays.update({name: array.astype("float32") for name, array in arrays.items()})
     result.network = {variable.path: variable.numpy() for variable in model.trainable_variables}
+    result.state = {f"{moment}/{name}": array for moment in MOMENTS for name, array in result.network.items()}
     versions = dict.fromkeys(("freeconv", "python", "keras", "numpy", "h5py", "tensorflow"), "1.2.3")
-    about = {"grids": {"free_1": [7, 7]}, "classes": classes, "weights_seed": 1, "stack": 1, "overhead_seconds": 1.0}
-    about |= {"data_sha256": 64 * "0", "device": "CPU", "backend": "tensorflow", "versions": versions}
+    about = {"grids": {"free_1": [7, 7]}, "classes": classes, "weights_seed": 1, "data_sha256": 64 * "0"}
+    result.environments = [{"epoch": 0, "device": "CPU", "backend": "tensorflow", "versions": versions, "threads": 1}]
     write_run(tmp_path / "run.h5", result, about)
-    assert run_bytes(run, ImageSet(100, shape, classes)) == pytest.approx(
+    assert run_bytes(job, ImageSet(100, shape, classes)) == pytest.approx(
         (tmp_path / "run.h5").stat().st_size, abs=5000
     )
 
@@ -220,7 +224,7 @@ def write_data(images=100, name="mnist-5k", shape=MNIST):
 def write_timed_run(run, sha256, seconds, epochs=None, **attributes):
     write_h5(
         paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
-        {"history/val_acc": np.zeros(epochs or run.epochs, "float32")},
+        {"history/val_acc": np.zeros(epochs or 3, "float32")},
         {"config": run.dump(), "seconds": seconds, "device": "CPU (here)", "data_sha256": sha256, **attributes},
         "none",
     )
@@ -349,7 +353,7 @@ def test_steps_are_timed_where_no_run_is_stored(project, monkeypatch):
     assert asked == [(Workload(MNIST, kind, layers, 40, "float32", 5), 10, None, 4.0) for kind, layers in kinds]
     assert {row.source for row in cost.training} == {"timed steps"}
     # 15 runs of three epochs in three jobs; two runs of one epoch in two jobs
-    epoch = 400 * 2.0 + 6 * 100 * 0.5
+    epoch = 400 * 2.0 + (6 * 100 + 400) * 0.5  # the held-out fold six times, and training images as they are
     large, small = 15 * (3 * epoch + 3) + 3 * 10, 2 * (epoch + 3) + 2 * 10
     assert [row.seconds for row in cost.training] == [large, large, small, small]
     assert cost.wall_seconds == 2 * (large + small)
@@ -467,7 +471,7 @@ def shown(cost, terminal):
 def test_plain_text_and_a_terminal_show_the_same(project):
     write_shard("translate", 0.2, np.zeros((300, *MNIST), "uint8"))
     search = {"learning_rates": 0.1, "layers": [2]}
-    cost = cost_of(check_params({"train": {"epochs": 100}, "search": search}), cores=2)
+    cost = cost_of(check_params({"train": {"epochs": 100, "resumable": False}, "search": search}), cores=2)
     plain, table = shown(cost, False), shown(cost, True)
     results = f"{as_dict(cost)['totals']['result_bytes'] / 1e6:.1f} MB"
     assert all(ord(character) < 128 for character in plain)

@@ -18,7 +18,8 @@ def test_folds_of_unequal_sizes_are_those_of_training():
         for run in grid.runs(params):
             trained, evaluated = speed.epoch_images(run, images)
             assert trained == epoch_batches(run, images, 0).size
-            assert evaluated == (len(metrics(run.evaluate)) - 1) * len(fold_index(images, run.folds, run.fold)[1])
+            trained_on, held_out = fold_index(images, run.folds, run.fold)
+            assert evaluated == (len(metrics(run.evaluate)) - 2) * len(held_out) + len(trained_on)
 
 
 def test_a_stack_that_does_not_fit_is_split(monkeypatch):

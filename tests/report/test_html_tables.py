@@ -142,8 +142,8 @@ def test_other_medians():
 def test_missing_connections():
     medians = {("0.1", "fcn-vcp-0.5", "val_acc"): 0.75}
     first, second = texts(missing_connections(PARAMS, "mnist", 0.1, medians, COUNTS))
-    assert first == ["0", "2", *[MISSING] * 7]
-    assert second == ["0.5", "1", MISSING, "0.7500", *[MISSING] * 5]
+    assert first == ["0", "2", *[MISSING] * 8]
+    assert second == ["0.5", "1", MISSING, MISSING, "0.7500", *[MISSING] * 5]
 
 
 def test_quadrant_swap():

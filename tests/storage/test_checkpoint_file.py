@@ -29,7 +29,7 @@ from freeconv.training.stack import Replicas, compile_replicas
 from freeconv.training.state import SPLIT, Checkpoint, Result
 from tests.tiny_jobs import checkpoint_path, config, data_path, registered, run_path, shard_path, write_tiny
 
-TIMES = ("seconds", "overhead_seconds", "attributes_sha256")
+TIMES = ("seconds", "overhead_seconds", "attributes_sha256", "content_sha256")
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,11 @@ class Killer:
         return write
 
 
-def start_job(folder, target, job, stack, kill=None, minutes=0.0):
-    """Start a job as Snakemake does, results files deleted, and return whether it came to its end."""
+def start_job(folder, target, job, stack, kill=None, minutes=0.0, keep=False):
+    """Start a job with no results files, unless they are kept, and return whether it came to its end."""
     kill = kill or Killer()
-    shutil.rmtree(target / "results", ignore_errors=True)
+    if not keep:
+        shutil.rmtree(target / "results", ignore_errors=True)
     paths = shard_path(folder), run_path(target), checkpoint_path(target)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint_file, "write_h5", kill.during(checkpoint_file.write_h5))
@@ -101,7 +102,11 @@ def results_of(target, job):
         arrays, attributes = read_h5(run_path(target)(run))
         assert all(attributes[name] > 0 for name in ("seconds", "overhead_seconds"))
         found[run.level, run.fold] = (
-            {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()},
+            {
+                name: (array.dtype, array.shape, array.tobytes())
+                for name, array in arrays.items()
+                if name != "history/cpu_seconds"
+            },
             {name: value for name, value in attributes.items() if name not in TIMES},
         )
     return found
@@ -272,7 +277,7 @@ def some_checkpoint():
     rng = np.random.default_rng(0)
     results = []
     for run, epochs in zip(RUNS, (2, 3), strict=False):
-        result = Result(run)
+        result = Result(run, 3, environments=[{"epoch": 0, **ENVIRONMENT}])
         for _ in range(epochs):
             result.add({name: rng.random() for name in result.history}, rng.random())
         result.kernels = {epoch: {"free_1": rng.random((4, 9, 2), "float32")} for epoch in range(epochs + 1)}
@@ -299,12 +304,12 @@ def written(tmp_path):
 
 
 def test_a_checkpoint_is_read_as_it_was_written(written, capsys):
-    assert exact(read_checkpoint(written, IDENTITY)) == exact(some_checkpoint())
+    assert exact(read_checkpoint(written, IDENTITY, 3)) == exact(some_checkpoint())
     write_checkpoint(written, IDENTITY, Checkpoint(some_checkpoint().results, [], {}))
-    assert exact(read_checkpoint(written, IDENTITY)) == exact(Checkpoint(some_checkpoint().results, [], {}))
+    assert exact(read_checkpoint(written, IDENTITY, 3)) == exact(Checkpoint(some_checkpoint().results, [], {}))
     write_checkpoint(written, IDENTITY, SPLIT)
-    assert read_checkpoint(written, IDENTITY) == SPLIT
-    assert read_checkpoint(written.with_name("none.h5"), IDENTITY) is None
+    assert read_checkpoint(written, IDENTITY, 3) == SPLIT
+    assert read_checkpoint(written.with_name("none.h5"), IDENTITY, 3) is None
     assert capsys.readouterr().out == ""
 
 
@@ -312,9 +317,9 @@ def test_a_stack_may_have_hundreds_of_runs(tmp_path):
     """More than the 64 kB that an HDF5 attribute can hold."""
     runs = list(config(levels=[number / 100 for number in range(60)], fold_indices=[0, 1]).runs())
     identity = checkpoint_identity(runs, True, "0" * 64, ENVIRONMENT)
-    results = [Result(run, kernels={0: {"free_1": np.zeros((1, 1, 1), "float32")}}) for run in runs]
+    results = [Result(run, 3, kernels={0: {"free_1": np.zeros((1, 1, 1), "float32")}}) for run in runs]
     write_checkpoint(tmp_path / "a.h5", identity, Checkpoint(results, [], {}))
-    found = read_checkpoint(tmp_path / "a.h5", identity)
+    found = read_checkpoint(tmp_path / "a.h5", identity, 3)
     assert found is not None
     assert [result.run for result in found.results] == runs
 
@@ -341,7 +346,7 @@ def test_whatever_decides_the_numbers_decides_the_key(monkeypatch):
 
 def refused(path, capsys):
     """Return the line that says why a checkpoint is not used."""
-    assert read_checkpoint(path, IDENTITY) is None
+    assert read_checkpoint(path, IDENTITY, 3) is None
     assert not path.exists()
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("a checkpoint cannot be used, it is deleted and training starts from the beginning: ")
@@ -380,7 +385,7 @@ def test_a_flipped_bit_is_noticed_or_does_not_matter(written, capsys):
         flipped = bytearray(content)
         flipped[place // 8] ^= 1 << (place % 8)
         written.write_bytes(flipped)
-        found = read_checkpoint(written, IDENTITY)
+        found = read_checkpoint(written, IDENTITY, 3)
         noticed += found is None
         assert found is None or exact(found) == whole
     assert len(capsys.readouterr().out.splitlines()) == noticed > 10

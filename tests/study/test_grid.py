@@ -1,5 +1,7 @@
 import pytest
 
+from freeconv.data.batches import epoch_batches, stream_name, weights_seed
+from freeconv.errors import FreeconvError
 from freeconv.study import grid as study_grid
 from freeconv.study.params import check_params
 from freeconv.vocabulary import level_text
@@ -56,7 +58,7 @@ def test_overrides_are_for_their_dataset():
     params = check_params(
         {"data": {"datasets": ["mnist", "cifar10"]}, "train": {"overrides": {"cifar10": {"epochs": 7, "batch": 3}}}}
     )
-    found = {run.dataset: (run.epochs, run.batch, run.learning_rate) for run in study_grid.runs(params)}
+    found = {run.dataset: (run.epochs, run.batch, run.learning_rate) for run in study_grid.jobs(params)}
     assert found == {"mnist": (10, 256, 0.001), "cifar10": (7, 3, 0.001)}
 
 
@@ -123,7 +125,8 @@ def test_the_search_is_a_grid_of_ordinary_runs():
     found = [run for run in study_grid.runs(params) if run.variant.learning_rate]
     assert len(found) == 2 * 2 * 2 * 2
     assert {(run.augmentation, run.fold, run.patience) for run in found} == {("none", 0, 3)}
-    assert {(run.dataset, run.epochs) for run in found} == {("mnist-5k", 7), ("mnist", 9)}
+    jobs = [job for job in study_grid.jobs(params) if job.variant.learning_rate]
+    assert {(job.dataset, job.epochs) for job in jobs} == {("mnist-5k", 7), ("mnist", 9)}
     assert all(run.learning_rate == run.variant.learning_rate for run in found)
     assert "results/train/mnist/fcn-layers-2-rate-1e-06/none/0/fold-0.h5" in study_grid.run_files(params)
 
@@ -146,3 +149,35 @@ def test_forms_concern_the_shards_of_their_augmentation():
     for augmentation, same in (("translate", True), ("rotate", False), ("edge_noise", False)):
         one, other = (study_grid.shard_config(params, "mnist-5k", augmentation, 0.2, 0) for params in (text, program))
         assert (one == other) == same
+
+
+@pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]])
+def test_each_fold_has_a_run_of_every_seed_and_the_first_is_that_without_seeds(fuse):
+    one = check_params({"aug": {"translate": [0, 0.2]}, "train": {"held_out": [0, 3], "fuse": fuse}})
+    two = check_params({**one.model_dump(), "train": {**one.train.model_dump(), "seeds": [0, 2]}})
+    before = dict(zip(study_grid.run_files(one), study_grid.runs(one), strict=True))
+    after = dict(zip(study_grid.run_files(two), study_grid.runs(two), strict=True))
+    assert {path: run.text() for path, run in before.items()} == {path: after[path].text() for path in before}
+    assert "train_seed" not in next(iter(before.values())).dump()
+    added = {path: run for path, run in after.items() if path not in before}
+    assert {path.replace("-seed-2", "") for path in added} == set(before)
+    assert {run.train_seed for run in added.values()} == {2}
+    assert len(list(study_grid.jobs(two))) == len(list(study_grid.jobs(one))) * (1 if "fold" in fuse else 2)
+    cell = study_grid.cell_config(two, "mnist-5k", "fcn", "translate", 0.2)
+    assert [(run.train_seed, run.fold) for run in cell.runs()] == [(0, 0), (0, 3), (2, 0), (2, 3)]
+
+
+def test_seeds_change_first_weights_and_batches_alone():
+    params = check_params({"train": {"seeds": [0, 1]}, "aug": {"translate": 0.2}})
+    first, second = (next(run for run in study_grid.runs(params) if run.train_seed == seed) for seed in (0, 1))
+    assert weights_seed(first) != weights_seed(second)
+    assert (epoch_batches(first, 1000, 0) != epoch_batches(second, 1000, 0)).any()
+    assert first.shard(0) == second.shard(0)
+    assert stream_name(first) == ("mnist-5k", "cnn", "translate", 0.2, 0)
+    assert first.model_validate_json(second.text()) == second
+
+
+@pytest.mark.parametrize("seeds", [[], [0, 0], [-1], [0.5]])
+def test_seeds_are_different_whole_numbers(seeds):
+    with pytest.raises(FreeconvError, match=r"train"):
+        check_params({"train": {"seeds": seeds}})

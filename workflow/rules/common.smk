@@ -128,8 +128,10 @@ def train_levels(study):
 
 
 def train_folds(study):
-    """Return the folds of one job, or the wildcard for them."""
-    return study.fold_indices if "fold" in FUSE else ["{fold}"]
+    """Return the folds of one job as paths name them, with seeds; or the wildcard for them."""
+    if "fold" not in FUSE:
+        return ["{fold}"]
+    return [paths.fold_name(fold, seed) for seed, fold in study.folds()]
 
 
 def train_job(study):
@@ -183,10 +185,18 @@ def train_config(study):
             wildcards.network,
             study.augmentation,
             [float(str(level).format(**wildcards)) for level in train_levels(study)],
-            [int(str(fold).format(**wildcards)) for fold in train_folds(study)],
+            *folds_and_seeds(study, wildcards),
         )
 
     return config
+
+
+def folds_and_seeds(study, wildcards):
+    """Return the folds and the seeds of a job."""
+    if "fold" in FUSE:
+        return study.fold_indices, study.train_seeds
+    fold, _, seed = wildcards.fold.partition("-seed-")
+    return [int(fold)], [int(seed or 0)]
 
 
 def train_code(study):
@@ -203,7 +213,9 @@ def cell_runs(wildcards):
             wildcards.augmentation,
             wildcards.level,
             fold,
+            seed,
         )
+        for seed in PARAMS.train.seeds
         for fold in grid.held_out(PARAMS)
     ]
 

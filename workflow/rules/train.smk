@@ -14,7 +14,8 @@ for STUDY in grid.studies(PARAMS):
             train_shards(STUDY),
             train_parents(STUDY),
         output:
-            train_results(STUDY),
+            # kept, so that a job leaves complete runs as they are and continues shorter ones
+            update(train_results(STUDY)),
         log:
             f"logs/train/{train_job(STUDY)}.log",
         benchmark:

@@ -1,10 +1,16 @@
 """Distances between the kernels of a free layer: do they come to share their weights by themselves?"""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from freeconv.vocabulary import DistanceMeasure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRACE_COLUMNS = (
     "dataset",
@@ -12,12 +18,18 @@ TRACE_COLUMNS = (
     "level",
     "network",
     "fold",
+    "seed",
     "layer",
     "radius",
     "measure",
     "epoch",
     "distance",
 )
+
+
+def run_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of a frame that tell the runs of a cell apart."""
+    return [name for name in ("fold", "seed") if name in frame]
 
 
 def largest_radius(grid: tuple[int, int]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from freeconv.analysis.distance import distance_key
+from freeconv.analysis.distance import distance_key, run_columns
 from freeconv.analysis.intervals import mean_and_interval
 from freeconv.analysis.settling import settled_change, stopped_early
 from freeconv.vocabulary import Aggregate, Cell, level_text, trained_as
@@ -85,7 +85,7 @@ def run_values(
 
     Returns:
         Columns dataset, augmentation, level, network, metric, fold, value: the run's median over its epochs, its last
-        or its best epoch, as `report.aggregate` says; seed (0 unless the run says which it is), drift (how far the
+        or its best epoch, as `report.aggregate` says; seed, drift (how far the
         metric moves over the last fifth of the epochs), epochs, stopped (early) and made.
     """
     rows = [
@@ -94,7 +94,7 @@ def run_values(
             metric,
             run.config.fold,
             median([run.history], metric, aggregate),
-            getattr(run.config, "replicate", 0),
+            run.config.train_seed,
             settled_change(run.history[metric]),
             len(run.history["val_acc"]),
             stopped_early(run.history["val_acc"], run.config.patience),
@@ -155,13 +155,14 @@ def run_table(study: Sequence[Run]) -> pd.DataFrame:
     """Return one row per run: what it is, how long it took, on what it ran, and its file.
 
     Returns:
-        Columns dataset, network, augmentation, level, fold, epochs (trained), last_val_acc and best_val_acc (of the
-        last epoch, the highest), positions (of the first layer), seconds (of training), overhead_seconds (its share of
-        what its job did besides), device, backend, versions, path.
+        Columns dataset, network, augmentation, level, fold, seed, epochs (trained), last_val_acc and best_val_acc (of
+        the last epoch, the highest), positions (of the first layer), seconds (of training), overhead_seconds (its share
+        of what its job did besides), device, backend, versions, path.
     """
     return pd.DataFrame(
         {
             **{key: getattr(run.config, key) for key in ("dataset", "network", "augmentation", "level", "fold")},
+            "seed": run.config.train_seed,
             "epochs": len(run.history["val_acc"]),
             "last_val_acc": float(run.history["val_acc"][-1]),
             "best_val_acc": float(run.history["val_acc"].max()),
@@ -197,7 +198,7 @@ def last_distance(traces: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["dataset", "augmentation", "level", "radius", "measure"]
     first = traces[traces["layer"].str.endswith("_1")]
-    last = first.loc[first.groupby([*keys, "fold"], sort=False)["epoch"].idxmax()]
+    last = first.loc[first.groupby([*keys, *run_columns(first)], sort=False)["epoch"].idxmax()]
     return last.groupby(keys, sort=False)["distance"].median().rename("median").reset_index()
 
 

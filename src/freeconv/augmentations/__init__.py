@@ -100,8 +100,8 @@ def metrics(evaluated: Iterable[str]) -> tuple[str, ...]:
         evaluated: the augmentations that it is evaluated on.
 
     Returns:
-        `train_acc`, in training; `val_acc`, on held-out images as they are; `<augmentation>_acc`, changed by each
-        augmentation; `swap_acc`, with quadrants exchanged.
+        `train_acc`, in training; `clean_train_acc`, on training images as they are; `val_acc`, on held-out images as
+        they are; `<augmentation>_acc`, changed by each augmentation; `swap_acc`, with quadrants exchanged.
     """
     changed = sorted(set(evaluated), key=lambda name: (AUGMENTATIONS[name].order, name))
-    return ("train_acc", "val_acc", *map(metric, changed), "swap_acc")
+    return ("train_acc", "clean_train_acc", "val_acc", *map(metric, changed), "swap_acc")

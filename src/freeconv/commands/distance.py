@@ -8,8 +8,8 @@ import pandas as pd
 from freeconv.analysis.distance import TRACE_COLUMNS, distances_by_epoch, largest_radius
 from freeconv.errors import FreeconvError
 from freeconv.storage.csv_files import write_csv
-from freeconv.storage.hdf5 import read_h5
-from freeconv.study.jobs import DistanceConfig, RunConfig, check_config
+from freeconv.storage.run_file import read_kernels
+from freeconv.study.jobs import DistanceConfig, RunConfig
 
 
 def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: str | Path) -> None:
@@ -17,10 +17,10 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
 
     Args:
         config: what to compute.
-        run_paths: the runs' files, one per fold of `config.train.fold_indices`, in that order.
+        run_paths: the runs' files, one per run of `config.train`, in that order.
         path: the CSV file to write (see `freeconv.storage.write_csv`). Columns: dataset,
-            augmentation, level, network, fold, layer, radius (positions), measure, epoch (0 is the untrained network),
-            distance.
+            augmentation, level, network, fold, seed, layer, radius (positions), measure, epoch (0 is the untrained
+            network), distance.
 
     Raises:
         FreeconvError: a run is missing, damaged or not the one asked for, or a radius does not fit its grid.
@@ -31,8 +31,7 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
 
 def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.DataFrame:
     """Return the rows of one run."""
-    arrays, attributes = read_h5(run_path)
-    check_config(run_path, attributes.get("config"), run.dump())
+    arrays, attributes = read_kernels(run, run_path, config.train.epochs)
     frames = []
     for layer, (rows, columns) in attributes["grids"].items():
         largest = largest_radius((rows, columns))
@@ -45,4 +44,4 @@ def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.D
         for (radius, measure), values in distances.items():
             labels = {"layer": layer, "radius": radius, "measure": measure}
             frames.append(pd.DataFrame({**labels, "epoch": arrays["kernel_epochs"], "distance": values}))
-    return pd.concat(frames).assign(**config.train.labels(), fold=run.fold)[list(TRACE_COLUMNS)]
+    return pd.concat(frames).assign(**config.train.labels(), fold=run.fold, seed=run.train_seed)[list(TRACE_COLUMNS)]

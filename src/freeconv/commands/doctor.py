@@ -28,7 +28,7 @@ from freeconv.machine.locks import holder, is_held
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
-from freeconv.study.jobs import Config, check_config
+from freeconv.study.jobs import Config, RunConfig, check_config
 from freeconv.study.params import Params
 
 LOCK = "requirements.lock"
@@ -141,8 +141,10 @@ def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
     }
     for path, shard in shards.items():
         yield StoredFile(path, partial(h5, path, shard.dump(), shard.dataset), params.shards.keep)
-    for run, path in zip(grid.runs(params), grid.run_files(params), strict=True):
-        yield StoredFile(path, partial(h5, path, run.dump(), run.dataset))
+    for run, path, epochs in zip(grid.runs(params), grid.run_files(params), grid.run_epochs(params), strict=True):
+        yield StoredFile(
+            path, partial(_check_run_file, path, run, None if quick else epochs, partial(h5, path, None, run.dataset))
+        )
     free = grid.free_networks(params)
     for measured in grid.measure_configs(params):
         trained = measured.train
@@ -159,14 +161,26 @@ def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
         yield StoredFile(path, partial(_check_report_file, path))
 
 
+def _check_run_file(path: str, run: RunConfig, epochs: int | None, check: Callable[[], None]) -> None:
+    """Check a run's file; `check` looks at its content, and that it has so many epochs is checked unless None."""
+    from freeconv.storage.hdf5 import describe_h5
+    from freeconv.storage.run_file import check_run, read_run
+
+    check()
+    check_run(path, describe_h5(path)[1], run)
+    if epochs is not None:
+        read_run(run, path, epochs)
+
+
 def _check_h5(
-    path: str, config: dict[str, Any], dataset: str | None, quick: bool, data_sha256: Callable[[str], str | None]
+    path: str, config: dict[str, Any] | None, dataset: str | None, quick: bool, data_sha256: Callable[[str], str | None]
 ) -> None:
-    """Check an HDF5 file: its content, its configuration, and that it was made from the dataset that is there."""
+    """Check an HDF5 file: its content, its configuration if one is given, and that it was made from the data there."""
     from freeconv.storage.hdf5 import describe_h5, read_h5
 
     _, attributes = describe_h5(path) if quick else read_h5(path)
-    check_config(path, attributes.get("config"), config)
+    if config is not None:
+        check_config(path, attributes.get("config"), config)
     if dataset is not None and (data := data_sha256(dataset)):
         check_config(path, {"data_sha256": attributes.get("data_sha256")}, {"data_sha256": data})
 
@@ -185,7 +199,8 @@ def _check_csv(path: str, config: Config) -> None:
     """Check a table of `results/`."""
     from freeconv.storage.csv_files import read_csv
 
-    check_config(path, read_csv(path)[1], config.dump())
+    _, stored = read_csv(path)
+    check_config(path, {name: value for name, value in stored.items() if name != "left_out"}, config.dump())
 
 
 def _check_report_file(path: str) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURE_COLUMNS, Run, Settings, measured, network_to_measure, restored
 from freeconv.storage.csv_files import write_csv
 from freeconv.storage.dataset_file import read_dataset
-from freeconv.storage.hdf5 import read_h5
-from freeconv.study.jobs import MeasureConfig, RunConfig, check_config
+from freeconv.storage.run_file import TrainedLongerError, check_trained_on, read_network
+from freeconv.study.jobs import MeasureConfig, RunConfig
+from freeconv.study.paths import fold_name
 
 
 def make_measures(
@@ -24,39 +25,46 @@ def make_measures(
 
     Args:
         config: what to measure.
-        run_paths: the runs' files, one per fold of `config.train.fold_indices`, in that order.
+        run_paths: the runs' files, one per run of `config.train`, in that order.
         data_path: the dataset's file.
         path: the CSV file to write (see `freeconv.storage.csv_files.write_csv`), with the columns of
             `MEASURE_COLUMNS`; docs/measures.md lists what they hold.
 
     Raises:
-        FreeconvError: a file is missing, damaged or not the one asked for, or a run was trained on other data.
+        FreeconvError: a file is missing, damaged or not the one asked for, a run was trained on other data, or has
+            fewer epochs than asked for.
+
+    A run that was trained longer cannot be measured, as its network after the epochs asked for is not stored: it is
+    reported in one line on standard output, and the first line of the file names its fold below `left_out`.
     """
     dataset = read_dataset(data_path)
-    runs = config.train.with_files(run_paths)
-    for run, run_path in runs:
-        _check_run(run, run_path, dataset.sha256)
+    networks, left_out = _networks(config, run_paths, dataset.sha256)
     variant = config.train.variant
     model = network_to_measure(variant.kind, dataset.images.shape[1:], dataset.classes, variant.layers)
-    frames = []
-    for run, run_path in runs:
-        weights, _ = read_h5(run_path, [f"network/{variable.path}" for variable in model.weights])
-        weights = {name.removeprefix("network/"): array for name, array in weights.items()}
+    frames = [pd.DataFrame(columns=list(MEASURE_COLUMNS))]
+    for run, weights in networks:
         trained = restored(model, weights, dataset.images, dataset.labels, _identity(run), _settings(config))
         rows = measured(config.measures, trained)
-        frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[5:])).assign(fold=run.fold))
-    write_csv(path, pd.concat(frames).assign(**config.train.labels())[list(MEASURE_COLUMNS)], config.dump())
+        frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[6:])).assign(fold=run.fold, seed=run.train_seed))
+    frame = pd.concat(frames if len(frames) == 1 else frames[1:]).assign(**config.train.labels())
+    write_csv(path, frame[list(MEASURE_COLUMNS)], {**config.dump(), **({"left_out": left_out} if left_out else {})})
 
 
-def _check_run(run: RunConfig, run_path: str | Path, data_sha256: str) -> None:
-    """Refuse a run that is not the one asked for, or was trained on other data than will be evaluated."""
-    _, attributes = read_h5(run_path, [])
-    check_config(run_path, attributes.get("config"), run.dump())
-    if attributes.get("data_sha256") != data_sha256:
-        raise FreeconvError(
-            f"{run_path}: expected a run on data with SHA-256 {data_sha256}, received one on "
-            f"{attributes.get('data_sha256')}; remove the file and run again"
-        )
+def _networks(
+    config: MeasureConfig, run_paths: Sequence[str | Path], data_sha256: str
+) -> tuple[list[tuple[RunConfig, dict[str, np.ndarray]]], list[str]]:
+    """Return the runs that can be measured, each with its trained network, and the folds of the others."""
+    networks, left_out = [], []
+    runs = config.train.with_files(run_paths)
+    for run, run_path in runs:
+        check_trained_on(run, run_path, data_sha256)
+    for run, run_path in runs:
+        try:
+            networks.append((run, read_network(run, run_path, data_sha256, config.train.epochs)))
+        except TrainedLongerError as error:
+            print(f"left out: {error}", flush=True)
+            left_out.append(fold_name(run.fold, run.train_seed))
+    return networks, left_out
 
 
 def _identity(run: RunConfig) -> Run:

@@ -18,8 +18,9 @@ Progress = Callable[[RunConfig, int, dict[str, float], bool], None]
 
 
 def run_label(run: RunConfig) -> str:
-    """Return a run's name for people: `mnist-5k fcn translate 0.2 fold 3`."""
-    return f"{run.dataset} {run.network} {run.augmentation} {run.level:g} fold {run.fold}"
+    """Return a run's name for people: `mnist-5k fcn translate 0.2 fold 3`, of other seeds than 0 with ` seed 1`."""
+    seed = f" seed {run.train_seed}" if run.train_seed else ""
+    return f"{run.dataset} {run.network} {run.augmentation} {run.level:g} fold {run.fold}{seed}"
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
     console = console or Console()
     runs = list(config.runs())
     if not console.is_terminal:
-        yield _plain_lines(runs, console)
+        yield _plain_lines(len(runs), config.epochs, console)
         return
     columns = (
         rich_progress.TextColumn("{task.description}"),
@@ -52,7 +53,7 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
         done: dict[str, int] = {}
 
         def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
-            done[run_label(run)] = run.epochs if finished else epoch
+            done[run_label(run)] = config.epochs if finished else epoch
             if epoch and not row:
                 bars.reset(bar, completed=sum(done.values()))  # the time left must not count epochs done before
             bars.update(bar, description=run_label(run), completed=sum(done.values()), state=_state(row))
@@ -60,16 +61,16 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
         yield show
 
 
-def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
-    """Return a progress function that writes one line per epoch."""
+def _plain_lines(runs: int, epochs: int, console: Console) -> Progress:
+    """Return a progress function that writes one line per epoch, for so many runs of so many epochs."""
     begin = time.perf_counter()
-    total = sum(run.epochs for run in runs)
+    total = runs * epochs
 
     done: dict[str, int] = {}
-    before: dict[str, int] = {}  # of these, those of a job that was killed
+    before: dict[str, int] = {}  # of these, those done before this job
 
     def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
-        done[run_label(run)] = run.epochs if finished else epoch
+        done[run_label(run)] = epochs if finished else epoch
         if not row:
             before[run_label(run)] = done[run_label(run)]
             return
@@ -77,7 +78,7 @@ def _plain_lines(runs: list[RunConfig], console: Console) -> Progress:
         seconds = (time.perf_counter() - begin) / (number - sum(before.values())) * (total - number)
         left = timedelta(seconds=round(seconds))
         console.print(
-            f"{run_label(run)}: epoch {epoch}/{run.epochs}, {_state(row)}, at most {left} left",
+            f"{run_label(run)}: epoch {epoch}/{epochs}, {_state(row)}, at most {left} left",
             highlight=False,
             soft_wrap=True,
         )

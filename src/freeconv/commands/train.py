@@ -1,8 +1,10 @@
 """Training of networks, one run per level and fold, and the results file of each run."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from freeconv.architectures.build import get_weights, set_weights, weight_variables
 from freeconv.architectures.layers import convolutional, named
+from freeconv.commands.growth import RunPath, continued, found_results, from_results, trained_beside, trained_together
 from freeconv.commands.progress import Progress, run_label
 from freeconv.data.batches import weights_seed
 from freeconv.data.folds import fold_index
@@ -28,17 +31,18 @@ from freeconv.storage.checkpoint_file import (
 )
 from freeconv.storage.dataset_file import Dataset, read_dataset
 from freeconv.storage.hdf5 import describe_h5
-from freeconv.storage.run_file import read_network, write_run
+from freeconv.storage.run_file import read_network, renew, write_run
 from freeconv.storage.shard_file import read_shard
+from freeconv.study import paths
+from freeconv.study.code import train_code
 from freeconv.study.jobs import RunConfig, TrainConfig
 from freeconv.training.loop import train_runs
 from freeconv.training.precision import has_gpu, use_precision
 from freeconv.training.side_by_side import SideBySide
 from freeconv.training.stack import compile_replicas, initial_state, is_out_of_memory, on_device
-from freeconv.training.state import SPLIT, Checkpoint, Result
+from freeconv.training.state import SPLIT, Checkpoint, Result, Variables
 from freeconv.vocabulary import Stack
 
-RunPath = Callable[[RunConfig], str | Path]
 ShardPath = Callable[[RunConfig, int], str | Path]
 CheckpointPath = Callable[[str], str | Path]
 
@@ -53,8 +57,16 @@ def train(
     stack: Stack = "auto",
     begin: float | None = None,
     checkpoint_minutes: float = 3.0,
+    threads: int = 0,
+    attic: str | Path = paths.ATTIC,
 ) -> None:
-    """Train all runs of a job with one compiled program and write each one's results file.
+    """Train the runs of a job with one compiled program until each has the epochs asked for, and write their files.
+
+    Files of runs that have them, or stopped early, are left as they are; shorter runs are continued and missing ones
+    trained. Files that are damaged or of other runs are moved to the attic, which is reported in one line each.
+
+    A continued run equals one that was trained in one go bit for bit, on the same machine with the same versions and
+    threads; elsewhere it goes on, too, and its file says where.
 
     A stack that does not fit the device's memory is split, which is reported in one line on standard output.
 
@@ -72,6 +84,8 @@ def train(
             which one small network cannot fill; on a processor it gains nothing.
         begin: when the job began, by `time.perf_counter`; now if None.
         checkpoint_minutes: from one checkpoint to the next, at least; 0 writes one after every epoch.
+        threads: of the processor, in use; all of them if 0.
+        attic: folder of files that are moved away (see `freeconv.storage.run_file.to_attic`).
 
     Raises:
         FreeconvError: a file is missing, broken or from other parameters, a batch is larger than the training folds, or
@@ -81,22 +95,39 @@ def train(
     dtype = use_precision(config.precision)
     dataset = read_dataset(data_path)
     _check_batch(config, len(dataset.images))
-    networks = _Networks(config, dataset, dtype, stack == "on" or (stack == "auto" and has_gpu()), run_path)
-    checkpoints: list[_CheckpointFile] = []
+    stacked = stack == "on" or (stack == "auto" and has_gpu())
+    networks = _Networks(config, dataset, dtype, stacked, run_path, threads or os.cpu_count() or 1)
+    found = found_results(config, run_path, networks.about, attic)
+    _leave_complete(found, run_path, progress)
+    checkpoints = [
+        _CheckpointFile([result.run for result in stack], networks, checkpoint_path, checkpoint_minutes)
+        for stack in trained_together([result for result in found if result.finished])
+    ]
     with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting = stacks(list(config.runs()), len(dataset.images), networks.stacked)
+        waiting = stacks([result for result in found if not result.finished], len(dataset.images), stacked)
         while waiting:
-            runs = waiting.pop(0)
-            checkpoints.append(_CheckpointFile(runs, networks, checkpoint_path, checkpoint_minutes))
-            shard = shard_reader(runs, dataset, shard_path, reader)
-            results = _results(runs, networks, checkpoints[-1], shard, progress, clock)
+            missing = waiting.pop(0)
+            starts = _Starts(missing, found, networks, checkpoint_path, checkpoint_minutes)
+            checkpoints += starts.checkpoints
+            shards = partial(shard_reader, dataset=dataset, shard_path=shard_path, reader=reader)
+            results = _results(starts, networks, shards, progress, clock)
             if results is None:
-                waiting[:0] = halves(runs)
+                waiting[:0] = halves(missing)
                 continue
             for result in results:
-                write_run(run_path(result.run), result, {**networks.about(result.run), "stack": len(runs)})
+                write_run(run_path(result.run), result, networks.about(result.run))
     for checkpoint in checkpoints:
         delete_checkpoint(checkpoint.path)
+
+
+def _leave_complete(found: Sequence[Result], run_path: RunPath, progress: Progress) -> None:
+    """Leave the files of complete runs as they are, and report them."""
+    complete = [result for result in found if result.finished]
+    for result in complete:
+        renew(run_path(result.run))
+        progress(result.run, result.epochs, {}, True)
+    if complete:
+        print(f"{len(complete)} of {len(found)} runs are complete and left as they are", flush=True)
 
 
 def _check_batch(config: TrainConfig, images: int) -> None:
@@ -118,14 +149,21 @@ class _Networks:
         dtype: dtype policy of the layers.
         stacked: whether the networks are of the form that is trained side by side.
         run_path: takes a run, returns its results file.
+        threads: of the processor, in use.
     """
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, dtype: str, stacked: bool, run_path: RunPath) -> None:
+    def __init__(
+        self, config: TrainConfig, dataset: Dataset, dtype: str, stacked: bool, run_path: RunPath, threads: int
+    ) -> None:
         self.config, self.dataset, self.dtype, self.stacked, self.run_path = config, dataset, dtype, stacked, run_path
-        self.environment = environment()
+        self.environment = {**environment(), "threads": threads}
         model = self._built(0)
         self.make_replicas = compile_replicas(model, config.learning_rate)
         self.stored = list(weight_variables(model))
+        self.variables = Variables(
+            [variable.path for variable in model.trainable_variables],
+            [variable.path for variable in model.non_trainable_variables],
+        )
         self.grids = {
             name: list(layer.grid(layer.input.shape)) if isinstance(layer, FreeConv2D) else [1, 1]
             for name, layer in ((name, model.get_layer(name)) for name in self._recorded_layers())
@@ -158,7 +196,7 @@ class _Networks:
         """Return a run's network before training: with random weights, or with what it inherits from its parent."""
         model, parent = self._built(weights_seed(run)), run.parent()
         if parent is not None:
-            trained = read_network(parent, self.run_path(parent), self.dataset.sha256)
+            trained = read_network(parent, self.run_path(parent), self.dataset.sha256, self.config.epochs)
             set_weights(model, NETWORKS[run.variant.kind].inherit(trained, get_weights(model)))
         return model
 
@@ -176,8 +214,8 @@ class _Networks:
             "classes": self.dataset.classes,
             "images": len(self.dataset.images),
             "data_sha256": self.dataset.sha256,
+            "code": train_code(run),
             **({} if parent is None else {"parent_sha256": parent}),
-            **self.environment,
         }
 
 
@@ -194,9 +232,9 @@ class _CheckpointFile:
         self.path = checkpoint_path(checkpoint_key(self.identity))
         self.minutes = minutes
 
-    def read(self) -> Checkpoint | None:
-        """Return where training stands; None if it has not begun."""
-        return read_checkpoint(self.path, self.identity)
+    def read(self, asked: int) -> Checkpoint | None:
+        """Return where training is, of runs that are to have so many epochs; None if it has not begun."""
+        return read_checkpoint(self.path, self.identity, asked)
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Write where training stands."""
@@ -226,41 +264,110 @@ class _Clock:
         return share
 
 
+class _Starts:
+    """Where the training of a stack of runs can begin: from checkpoints, from the runs' files, or anew.
+
+    Args:
+        missing: where the runs are by their files, all after the same number of epochs.
+        found: where all runs of the job are by their files.
+        networks: the networks of the job.
+        checkpoint_path: takes the key of a stack, returns the file of its checkpoint.
+        minutes: from one checkpoint to the next, at least.
+    """
+
+    def __init__(
+        self,
+        missing: Sequence[Result],
+        found: Sequence[Result],
+        networks: "_Networks",
+        checkpoint_path: CheckpointPath,
+        minutes: float,
+    ) -> None:
+        self.missing, self.networks = list(missing), networks
+        images = len(networks.dataset.images)
+        steps = _steps(missing[0].run, images)
+        complete = [result for result in found if result.finished and _steps(result.run, images) == steps]
+        beside = trained_beside(missing, complete, [result.run for result in found]) if networks.stacked else []
+        self.stacks = [beside, self.missing] if len(beside) > len(self.missing) else [self.missing]
+        self.checkpoints = [
+            _CheckpointFile([result.run for result in stack], networks, checkpoint_path, minutes)
+            for stack in self.stacks
+        ]
+
+    def best(self) -> tuple[Checkpoint, "_CheckpointFile", bool]:
+        """Return where training begins, the checkpoint to write, and whether training begins from one."""
+        for checkpoint in self.checkpoints:
+            found = checkpoint.read(self.missing[0].asked)
+            if found == SPLIT and checkpoint is self.checkpoints[-1]:
+                return found, checkpoint, True
+            if found not in (None, SPLIT) and self._usable(found):
+                return self._with_members(found), checkpoint, True
+        done = self.missing[0].epochs
+        for stack, checkpoint in zip(self.stacks, self.checkpoints, strict=True):
+            others = [result for result in stack if result.finished]
+            if done and all(result.stopped_early and result.epochs <= done for result in others):
+                networks = self.networks
+                return continued(stack, networks.run_path, networks.variables, networks.environment), checkpoint, False
+        return _untrained(self.missing, self.networks), self.checkpoints[-1], False
+
+    def _usable(self, found: Checkpoint) -> bool:
+        """Return whether training can go on from a checkpoint, and it is further than the runs' files."""
+        learning = [result for result in found.results if not result.finished]
+        done = max(result.epochs for result in found.results)
+        if done < self.missing[0].epochs:
+            return False
+        if learning and not found.members:  # from when fewer epochs were asked for
+            return all(result.state for result in learning)
+        return all(result.network or result in learning or result.run not in self._runs() for result in found.results)
+
+    def _with_members(self, found: Checkpoint) -> Checkpoint:
+        """Return a checkpoint of runs that had finished and have not with the epochs that are asked for now."""
+        if found.members or all(result.finished for result in found.results):
+            return found
+        return from_results(found.results, self.networks.variables)
+
+    def _runs(self) -> list[RunConfig]:
+        """Return the runs that are to be trained."""
+        return [result.run for result in self.missing]
+
+
 def _results(
-    runs: list[RunConfig],
-    networks: _Networks,
-    checkpoint: _CheckpointFile,
-    shard: Callable[[int], Any],
-    progress: Progress,
-    clock: _Clock,
+    starts: _Starts, networks: _Networks, shards: Callable[[list[RunConfig]], Any], progress: Progress, clock: _Clock
 ) -> list[Result] | None:
-    """Return the results of a stack of runs, from its checkpoint on; None if it must be split to fit the device."""
-    found = checkpoint.read()
-    if found == SPLIT:
+    """Return the results of a stack of runs, from where it can begin on; None if it must be split to fit the device."""
+    start, checkpoint, resumed = starts.best()
+    if start == SPLIT:
         return None
-    if found:
-        print(f"{_resumed(found.results)} from {checkpoint.path}", flush=True)
-    before = sum(result.seconds for result in found.results) if found else 0.0
+    if resumed:
+        print(f"{_resumed(start.results)} from {checkpoint.path}", flush=True)
+    before = sum(result.seconds for result in start.results)
+    finished = all(result.finished for result in start.results)
     try:
-        start = found or _untrained(runs, networks)
+        shard = shards([result.run for result in start.results])
         results = _trained(start, networks, shard, progress, checkpoint)
     except Exception as error:
-        if len(runs) == 1 or not is_out_of_memory(error):
+        if len(starts.missing) == 1 or not is_out_of_memory(error):
             raise
-        _split(runs, checkpoint)
+        _split(starts.missing, checkpoint)
         return None
-    if found is None or found.members:
-        overhead = clock.overhead(sum(result.seconds for result in results) - before, len(results))
-        for result in results:
-            result.overhead_seconds = overhead
+    runs = [result.run for result in starts.missing]
+    missing = [result for result in results if result.run in runs]
+    if not finished:
+        overhead = clock.overhead(sum(result.seconds for result in results) - before, len(missing))
+        for result in missing:
+            result.overhead_seconds += overhead
         checkpoint.write(Checkpoint(results, [], {}))
-    return results
+    for result in missing:
+        result.stack = len(results)
+    return missing
 
 
-def _untrained(runs: Sequence[RunConfig], networks: _Networks) -> Checkpoint:
-    """Return where the training of a stack stands before its first epoch."""
-    state = initial_state([networks.untrained(run) for run in runs])
-    return Checkpoint([Result(run) for run in runs], list(range(len(runs))), state)
+def _untrained(stack: Sequence[Result], networks: _Networks) -> Checkpoint:
+    """Return where the training of a stack is before its first epoch."""
+    state = initial_state([networks.untrained(result.run) for result in stack])
+    begin = [{"epoch": 0, **networks.environment}]
+    results = [Result(result.run, result.asked, environments=list(begin)) for result in stack]
+    return Checkpoint(results, list(range(len(stack))), state)
 
 
 def _trained(
@@ -275,7 +382,10 @@ def _trained(
         progress(result.run, result.epochs, {}, result.finished)
     if start.members:
         images, labels = networks.dataset.images, networks.dataset.labels
-        runs = SideBySide(start, networks.make_replicas, images, labels, list(networks.grids), networks.stored)
+        variables = networks.variables if networks.config.resumable else None
+        runs = SideBySide(
+            start, networks.make_replicas, images, labels, list(networks.grids), networks.stored, variables
+        )
         train_runs(
             runs,
             shard,
@@ -285,14 +395,14 @@ def _trained(
     return start.results
 
 
-def _split(runs: list[RunConfig], checkpoint: _CheckpointFile) -> None:
+def _split(stack: list[Result], checkpoint: _CheckpointFile) -> None:
     """Record and report that a stack is trained in halves."""
     # From now on the halves count: a job started again must not try the whole stack once more.
     delete_checkpoint(checkpoint.path)
     checkpoint.write(SPLIT)
-    first, second = halves(runs)
+    first, second = halves(stack)
     print(
-        f"a stack of {len(runs)} runs does not fit the device's memory: split into {len(first)} and {len(second)}",
+        f"a stack of {len(stack)} runs does not fit the device's memory: split into {len(first)} and {len(second)}",
         flush=True,
     )
 
@@ -303,28 +413,34 @@ def _resumed(results: Sequence[Result]) -> str:
     where = (
         "had finished, taken"
         if all(result.finished for result in results)
-        else f"resumed at epoch {max(result.epochs for result in results)} of {results[0].run.epochs}"
+        else f"resumed at epoch {max(result.epochs for result in results)} of {results[0].asked}"
     )
     return f"{run_label(results[0].run)}{others}: {where}"
 
 
-def stacks(runs: Sequence[RunConfig], images: int, stacked: bool) -> list[list[RunConfig]]:
+def stacks(results: Sequence[Result], images: int, stacked: bool) -> list[list[Result]]:
     """Return which runs are trained side by side.
 
     Args:
-        runs: of one job.
+        results: where runs of one job are that are to be trained.
         images: number of images in the dataset.
-        stacked: whether runs are stacked at all. Only runs with equally many steps an epoch are.
+        stacked: whether runs are stacked at all. Only runs with equally many steps an epoch and equally many epochs
+            done are.
     """
     if not stacked:
-        return [[run] for run in runs]
-    groups: dict[int, list[RunConfig]] = {}
-    for run in runs:
-        groups.setdefault(len(fold_index(images, run.folds, run.fold)[0]) // run.batch, []).append(run)
+        return [[result] for result in results]
+    groups: dict[tuple[int, int], list[Result]] = {}
+    for result in results:
+        groups.setdefault((_steps(result.run, images), result.epochs), []).append(result)
     return list(groups.values())
 
 
-def halves(stack: list[RunConfig]) -> list[list[RunConfig]]:
+def _steps(run: RunConfig, images: int) -> int:
+    """Return how many steps an epoch of a run has on a dataset of that many images."""
+    return len(fold_index(images, run.folds, run.fold)[0]) // run.batch
+
+
+def halves(stack: list[Result]) -> list[list[Result]]:
     """Return a stack of at least two runs as two, the first the larger if they differ."""
     half = (len(stack) + 1) // 2
     return [stack[:half], stack[half:]]

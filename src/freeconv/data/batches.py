@@ -34,7 +34,8 @@ def stream_name(run: RunConfig) -> tuple[str | float | int, ...]:
 
     Variants of a network start from the same weights and see the same batches, so that comparisons are paired.
     """
-    return (run.dataset, run.variant.kind, run.augmentation, run.level, run.fold)
+    seed = ("seed", run.train_seed) if run.train_seed else ()
+    return (run.dataset, run.variant.kind, run.augmentation, run.level, run.fold, *seed)
 
 
 def weights_seed(run: RunConfig) -> int:

@@ -8,6 +8,8 @@ from freeconv.augmentations import AUGMENTATIONS, metric
 from freeconv.images import swap_quadrants
 from freeconv.seeds import random_stream
 
+CLEAN_IMAGES = 2000
+
 
 def evaluation_sets(
     images: np.ndarray,
@@ -46,6 +48,25 @@ def evaluation_sets(
         changed = member.apply(scaled, strengths[name] / member.strength.per_level, rng, **form)
         sets[metric(name)] = changed.astype("float16") if member.unclipped else _stored(changed)
     return {**sets, "swap_acc": _stored(swap_quadrants(scaled))}
+
+
+def clean_sample(train_index: np.ndarray, dataset: str, folds: int, fold: int, seed: int) -> np.ndarray:
+    """Return which training images accuracy is measured on as they are: the same in all epochs and runs of a fold.
+
+    Args:
+        train_index: the images of the training folds, (n,).
+        dataset: its name; with the next two, names the random stream.
+        folds: number of folds.
+        fold: the one that is held out.
+        seed: the study's seed.
+
+    Returns:
+        At most `CLEAN_IMAGES` of them, in their order.
+    """
+    if len(train_index) <= CLEAN_IMAGES:
+        return train_index
+    rng = random_stream(seed, "clean", dataset, folds, fold)
+    return np.sort(rng.choice(train_index, CLEAN_IMAGES, replace=False))
 
 
 def _stored(values: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 # Of tables of measures: the run, the measure, and its row.
-MEASURE_COLUMNS = ("dataset", "augmentation", "level", "network", "fold", "measure", *Row._fields)
+MEASURE_COLUMNS = ("dataset", "augmentation", "level", "network", "fold", "seed", "measure", *Row._fields)
 
 
 class Run(NamedTuple):

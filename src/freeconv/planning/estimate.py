@@ -34,12 +34,13 @@ from freeconv.planning.speed import (
     workload,
 )
 from freeconv.study import grid, paths
-from freeconv.study.jobs import TrainConfig, TrainSettings
+from freeconv.study.jobs import TrainConfig
 from freeconv.study.params import Params
 from freeconv.training.state import history_names
 from freeconv.vocabulary import Compression
 
 FILE_BYTES = 20_000  # measured: what HDF5 and the attributes add to the arrays of a run
+STATE_BYTES = 6_000  # likewise, where it can be continued
 FLOAT16, FLOAT32, INT64 = 2, 4, 8  # bytes
 TEXT_COLUMNS = ("dataset", "network", "augmentation", "time from")
 WIDE = 1000  # characters, where lines are not wrapped
@@ -239,15 +240,16 @@ def _job_cost(job: TrainConfig, data: ImageSet, speeds: Mapping[Workload, Speed]
     )
 
 
-def run_bytes(run: TrainSettings, data: ImageSet) -> int:
+def run_bytes(run: TrainConfig, data: ImageSet) -> int:
     """Return the size of a run's file (see `freeconv.storage.run_file`), each run's of a job, if none stops early."""
     layers = network_sizes(run.variant.kind, data.shape, data.classes, run.variant.layers)
     snapshots = 1 + math.ceil(run.epochs / run.kernels_every)  # the untrained and the last ones are always kept
     convolutional = [size.kernel for name, size in layers.items() if name.startswith(("conv_", "free_"))]
     kernels = sum(convolutional[number - 1] for number in run.kernel_layers if number <= len(convolutional))
+    copies = 3 if run.resumable else 1  # with Adam's moments
     histories = len(history_names(run.evaluate))
-    floats = histories * run.epochs + snapshots * kernels + sum(size.weights for size in layers.values())
-    return FLOAT32 * floats + INT64 * snapshots + FILE_BYTES
+    floats = histories * run.epochs + snapshots * kernels + copies * sum(size.weights for size in layers.values())
+    return FLOAT32 * floats + INT64 * snapshots + FILE_BYTES + (STATE_BYTES if run.resumable else 0)
 
 
 def wall_seconds(jobs: Iterable[float], cores: int) -> float:

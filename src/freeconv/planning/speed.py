@@ -15,9 +15,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from freeconv.augmentations import metrics
+from freeconv.data.evaluation_sets import CLEAN_IMAGES
 from freeconv.data.folds import held_out_images
 from freeconv.errors import FreeconvError
 from freeconv.storage.hdf5 import describe_h5
+from freeconv.storage.run_file import stored_config
 from freeconv.study import paths
 from freeconv.study.jobs import RunConfig, TrainSettings
 from freeconv.vocabulary import Precision
@@ -90,7 +92,8 @@ def epoch_images(run: RunConfig, images: int) -> tuple[int, int]:
     Folds are as equal as can be, the first ones larger; the incomplete last batch is left out.
     """
     held_out = held_out_images(images, run.folds, run.fold)
-    return (images - held_out) // run.batch * run.batch, len(metrics(run.evaluate)[1:]) * held_out
+    evaluated = len(metrics(run.evaluate)[2:]) * held_out + min(images - held_out, CLEAN_IMAGES)
+    return (images - held_out) // run.batch * run.batch, evaluated
 
 
 def description(path: str | Path, array: str) -> tuple[tuple[int, ...], np.dtype, dict[str, Any]] | None:
@@ -115,7 +118,7 @@ def stored_runs() -> Iterator[StoredRun]:
             continue
         (epochs,), _, attributes = described
         try:
-            run = RunConfig.model_validate_json(json.dumps(attributes["config"]))
+            run = RunConfig.model_validate_json(json.dumps(stored_config(attributes)))
             seconds, device, sha256 = (attributes[key] for key in ("seconds", "device", "data_sha256"))
         except (KeyError, ValidationError):
             continue
@@ -126,7 +129,7 @@ def stored_runs() -> Iterator[StoredRun]:
         images, *shape = data[run.dataset][0]
         level = path.relative_to(folder).parent
         yield StoredRun(
-            jobs=(level.parent, level, level / str(run.fold)),
+            jobs=(level.parent, level, level / paths.fold_name(run.fold, run.train_seed)),
             workload=workload(run, tuple(shape)),
             images=epochs * epoch_images(run, images)[0],
             seconds=float(seconds),

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from freeconv.analysis.distance import run_columns
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.report.panels import (
     INDEPENDENT,
@@ -170,7 +171,7 @@ def _draw_distance_by_radius(
         axes.set(title="(a) Distance by radius", xticks=[], yticks=[])
         say(axes, "not measured")
         return
-    keys = ["layer", "level", "fold", "setting"]
+    keys = ["layer", "level", *run_columns(measures), "setting"]
     wide = measures.pivot(index=keys, columns="statistic", values="value")
     relative = wide.div(wide["permuted_mean"], axis=0).sort_index().reset_index()
     shown = [layer for layer in layers if layer in set(relative["layer"])]

@@ -352,7 +352,7 @@ def run_cells(study: pd.DataFrame) -> list[RunCell]:
                 network_title(row["network"]),
                 row["augmentation"],
                 level_text(row["level"]),
-                str(row["fold"]),
+                f"{row['fold']}, seed {row['seed']}" if row["seed"] else str(row["fold"]),
                 str(row["epochs"]),
                 *(share(row[key]) for key in RUN_NUMBERS),
                 MISSING if pd.isna(row["seconds"]) else f"{row['seconds']:,.1f}",

@@ -8,7 +8,12 @@ from freeconv.study.network_names import parse_variant
 from freeconv.vocabulary import level_text
 
 # The accuracies that are of no augmentation.
-METRIC_TITLES = {"train_acc": "Training", "val_acc": "Validation", "swap_acc": "Quadrant swap"}
+METRIC_TITLES = {
+    "train_acc": "Training",
+    "clean_train_acc": "Training, clean",
+    "val_acc": "Validation",
+    "swap_acc": "Quadrant swap",
+}
 
 
 def metric_title(metric: str) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 
 from freeconv.errors import FreeconvError
 from freeconv.storage.hdf5 import read_h5, write_h5
-from freeconv.storage.run_file import result_arrays
+from freeconv.storage.run_file import result_arrays, result_of
 from freeconv.study.code import train_code
 from freeconv.study.jobs import RunConfig
-from freeconv.training.state import Checkpoint, Result, State, history_names
+from freeconv.training.state import MOMENTS, Checkpoint, State
 
 WRITING_SHARE = 1 / 20  # of a job's time goes at most into writing checkpoints
 
@@ -33,13 +33,13 @@ def checkpoint_identity(
     environment: Mapping[str, Any],
     parents: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return all that decides the numbers of a stack, as plain JSON types.
+    """Return all that decides the numbers of a stack but for how long it is trained, as plain JSON types.
 
     Args:
         stack: the runs.
         stacked: whether their networks are of the form that is trained side by side.
         data_sha256: hash of the dataset's content.
-        environment: versions, backend and device (see `freeconv.machine.environment.environment`).
+        environment: versions, backend, device and threads (see `freeconv.machine.environment.environment`).
         parents: contents of the files that the first weights are from; none if these are random.
     """
     return {
@@ -57,7 +57,7 @@ def checkpoint_key(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(_text(identity)).hexdigest()
 
 
-def _text(identity: Mapping[str, Any]) -> bytes:
+def _text(identity: Any) -> bytes:
     return json.dumps(identity, sort_keys=True).encode()
 
 
@@ -78,6 +78,7 @@ def write_checkpoint(path: str | Path, identity: Mapping[str, Any], checkpoint: 
         "best_epochs": np.array([result.best_epoch for result in results], "int64"),
         "seconds": np.array([result.seconds for result in results], "float64"),
         "overhead_seconds": np.array([result.overhead_seconds for result in results], "float64"),
+        "environments": np.frombuffer(_text([result.environments for result in results]), "uint8"),
     }
     for number, result in enumerate(results):
         # Early stopping compares accuracies as they were computed.
@@ -93,7 +94,7 @@ def write_checkpoint(path: str | Path, identity: Mapping[str, Any], checkpoint: 
         _say(f"a checkpoint cannot be written, training goes on without it: {error}")
 
 
-def read_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+def read_checkpoint(path: str | Path, identity: Mapping[str, Any], asked: int) -> Checkpoint | None:
     """Return the checkpoint of a stack, or None if there is none.
 
     A file that is damaged, cut off or not of this stack is named in one line on standard output and deleted.
@@ -101,6 +102,7 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> Checkpoint
     Args:
         path: the file.
         identity: all that decides the numbers (see `checkpoint_identity`).
+        asked: the epochs that the runs are to have.
     """
     path = Path(path)
     if not path.exists():
@@ -113,7 +115,8 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> Checkpoint
         differing = [key for key in sorted({*stored, *identity}) if stored.get(key) != identity.get(key)]
         if differing:
             raise FreeconvError(f"{path}: expected the checkpoint of this job, received one with other {differing[0]}")
-        return _from_arrays([RunConfig.model_validate_json(json.dumps(run)) for run in stored["runs"]], arrays)
+        runs = [RunConfig.model_validate_json(json.dumps(run)) for run in stored["runs"]]
+        return _from_arrays(runs, asked, arrays)
     except Exception as error:  # whatever is wrong with the file: the job does not depend on it
         reason = error if isinstance(error, FreeconvError) else f"{path}: {error!r}"
         _say(f"a checkpoint cannot be used, it is deleted and training starts from the beginning: {reason}")
@@ -121,32 +124,24 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any]) -> Checkpoint
         return None
 
 
-def _from_arrays(runs: Sequence[RunConfig], arrays: Mapping[str, np.ndarray]) -> Checkpoint:
+def _from_arrays(runs: Sequence[RunConfig], asked: int, arrays: Mapping[str, np.ndarray]) -> Checkpoint:
     """Return the checkpoint that `write_checkpoint` turned into arrays."""
 
     def below(prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
+    environments = json.loads(arrays["environments"].tobytes())
     results = []
     for number, run in enumerate(runs[: len(arrays["seconds"])]):
-        layers = below(f"runs/{number}/kernels/")
-        results.append(
-            Result(
-                run,
-                {name: arrays[f"runs/{number}/history/{name}"].tolist() for name in history_names(run.evaluate)},
-                {
-                    epochs: {layer: kernels[snapshot] for layer, kernels in layers.items()}
-                    for snapshot, epochs in enumerate(arrays[f"runs/{number}/kernel_epochs"].tolist())
-                },
-                below(f"runs/{number}/network/"),
-                float(arrays["seconds"][number]),
-                float(arrays["overhead_seconds"][number]),
-                int(arrays["best_epochs"][number]),
-            )
-        )
+        result = result_of(run, asked, below(f"runs/{number}/"))
+        result.seconds = float(arrays["seconds"][number])
+        result.overhead_seconds = float(arrays["overhead_seconds"][number])
+        result.best_epoch = int(arrays["best_epochs"][number])
+        result.environments = environments[number]
+        results.append(result)
     state: State = {}
     if "state/step" in arrays:
-        state = {name: _numbered(below(f"state/{name}/")) for name in ("weights", "first", "second", "fixed")}
+        state = {name: _numbered(below(f"state/{name}/")) for name in ("weights", *MOMENTS, "fixed")}
         state["step"] = arrays["state/step"]
     return Checkpoint(results, arrays["members"].tolist(), state)
 

@@ -1,7 +1,7 @@
 """What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,9 @@ from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURE_COLUMNS
 from freeconv.storage.csv_files import read_csv
 from freeconv.storage.dataset_file import read_content
-from freeconv.storage.run_file import Run, read_run
+from freeconv.storage.run_file import ENVIRONMENT, Run, read_run
 from freeconv.study import grid, paths
-from freeconv.study.jobs import Config, check_config
+from freeconv.study.jobs import Config, MeasureConfig, check_config
 from freeconv.study.params import Params
 from freeconv.vocabulary import trained_as
 
@@ -47,9 +47,10 @@ def read_runs(params: Params) -> tuple[list[Run], list[Problem]]:
     Runs that are no better than chance are named and used: that is a result.
     """
     study, problems = [], []
-    for config, path in zip(grid.runs(params), grid.run_files(params), strict=True):
+    asked = grid.runs(params), grid.run_files(params), grid.run_epochs(params)
+    for config, path, epochs in zip(*asked, strict=True):
         try:
-            run = read_run(config, path)
+            run = read_run(config, path, epochs)
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
             continue
@@ -57,9 +58,36 @@ def read_runs(params: Params) -> tuple[list[Run], list[Problem]]:
         if problem is None:
             study.append(run)
             problem = _collapsed(run)
+            problems += _seams(run)
         if problem:
             problems.append(problem)
     return study, problems
+
+
+def _seams(run: Run) -> list[Problem]:
+    """Return the problems of a run that went on elsewhere than it began: one for each such epoch that is used."""
+    before, found = run.attributes, []
+    for seam in run.attributes.get("seams", []):
+        changed = [name for name in ENVIRONMENT if before.get(name) != seam.get(name)]
+        if seam["epoch"] < len(run.history["val_acc"]):
+            texts = [f"{name} {_text(before.get(name))}, received {_text(seam.get(name))}" for name in changed]
+            found.append(
+                Problem(
+                    run.path,
+                    True,
+                    f"expected one machine for all epochs, received another after epoch {seam['epoch']}: expected "
+                    f"{'; '.join(texts)}: the run is not, bit for bit, what one machine would give",
+                )
+            )
+        before = seam
+    return found
+
+
+def _text(value: Any) -> str:
+    """Return an environment's value as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {of}" for name, of in sorted(value.items()))
+    return str(value)
 
 
 def _diverged(run: Run) -> Problem | None:
@@ -106,7 +134,7 @@ def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
                 if path not in files:
                     config = grid.distance_config(params, dataset, "fcn", trained, level)
                     try:
-                        files[path] = _read_table(path, config)
+                        files[path], _ = _read_table(path, config)
                     except FreeconvError as error:
                         files[path] = None
                         problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
@@ -127,18 +155,33 @@ def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
     frames, problems = [], []
     for path, config in zip(grid.measure_files(params), grid.measure_configs(params), strict=True):
         try:
-            frames.append(_read_table(path, config))
+            frame, left_out = _read_table(path, config)
+            frames.append(frame)
+            problems += [Problem(path, True, _longer(config, fold)) for fold in left_out]
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
     measures = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASURE_COLUMNS))
     return measures, problems
 
 
-def _read_table(path: str, config: Config) -> pd.DataFrame:
-    """Read one file of traces or measures and check that it was made from a configuration."""
+def _longer(config: MeasureConfig, fold: str) -> str:
+    """Return what is wrong with a run that was trained longer than asked for."""
+    return (
+        f"expected networks after {config.train.epochs} epochs, received that of fold {fold} after more: it is left "
+        "out; its histories and kernels are used"
+    )
+
+
+def _read_table(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
+    """Read one file of traces or measures and check that it was made from a configuration.
+
+    Returns:
+        The table, and the folds of runs that had to be left out of it.
+    """
     frame, stored = read_csv(path)
+    left_out = stored.pop("left_out", [])
     check_config(path, stored, config.dump())
-    return frame
+    return frame, left_out
 
 
 def read_datasets(params: Params) -> tuple[pd.DataFrame, list[Problem]]:

@@ -4,19 +4,23 @@ The questions follow the REFORMS checklist (Kapoor et al., Science Advances 10, 
 of the ML Reproducibility Challenge (Pineau et al., JMLR 22, 2021), in our words.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from freeconv.datasets import DATASETS, paper_dataset
-from freeconv.storage.results import Problem
-from freeconv.storage.run_file import Run
 from freeconv.study import grid
 from freeconv.study.claims import Registration
 from freeconv.study.params import Params
 from freeconv.study.protocol import protocol
+
+if TYPE_CHECKING:
+    from freeconv.storage.results import Problem
+    from freeconv.storage.run_file import Run
 
 COLUMNS = ("topic", "question", "answer")
 NOT_MEASURED = "not measured"

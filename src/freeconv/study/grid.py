@@ -1,6 +1,7 @@
 """The grid of a study: which shards, training jobs, runs and traces its parameters ask for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 from freeconv.augmentations import AUGMENTATIONS, studied
@@ -22,6 +23,7 @@ class Study(NamedTuple):
         augmentation: the one trained on.
         levels: its levels, all above 0 but for `none`.
         fold_indices: folds held out in turn.
+        train_seeds: runs of each fold.
     """
 
     name: str
@@ -29,6 +31,11 @@ class Study(NamedTuple):
     augmentation: str
     levels: list[float]
     fold_indices: list[int]
+    train_seeds: list[int]
+
+    def folds(self) -> list[tuple[int, int]]:
+        """Return the runs of a level: seed and fold."""
+        return list(product(self.train_seeds, self.fold_indices))
 
 
 def augmentations(params: Params) -> list[str]:
@@ -55,19 +62,20 @@ def studies(params: Params) -> list[Study]:
 
     No run is in two of them.
     """
+    seeds = params.train.seeds
     found = [
-        Study(name, list(params.train.networks), name, levels, held_out(params))
+        Study(name, list(params.train.networks), name, levels, held_out(params), seeds)
         for name, levels in trained_levels(params).items()
     ]
     for augmentation, levels in _vcp_levels(params).items():
         suffix = "" if augmentation == "translate" else f"_{augmentation}"
         if networks := [network for network in vcp_networks(params) if network != "fcn"]:
-            found.append(Study(f"vcp{suffix}", networks, augmentation, levels, held_out(params)))
+            found.append(Study(f"vcp{suffix}", networks, augmentation, levels, held_out(params), seeds))
         trained = trained_levels(params).get(augmentation, []) if "fcn" in params.train.networks else []
         if "fcn" in vcp_networks(params) and (missing := [level for level in levels if level not in trained]):
-            found.append(Study(f"vcp_fcn{suffix}", ["fcn"], augmentation, missing, held_out(params)))
+            found.append(Study(f"vcp_fcn{suffix}", ["fcn"], augmentation, missing, held_out(params), seeds))
     if networks := search_networks(params):
-        found.append(Study("search", networks, "none", [0.0], params.search.held_out))
+        found.append(Study("search", networks, "none", [0.0], params.search.held_out, [0]))
     return found
 
 
@@ -153,8 +161,9 @@ def train_config(
     augmentation: str,
     levels: list[float],
     fold_indices: list[int],
+    train_seeds: Sequence[int] = (0,),
 ) -> TrainConfig:
-    """Return the configuration of the job that trains some levels and folds of one network."""
+    """Return the configuration of the job that trains some levels, seeds and folds of one network."""
     train, search = params.train, params.search
     settings = {key: getattr(train, key) for key in ("epochs", "patience", "batch", "learning_rate", "kernels_every")}
     if override := train.overrides.get(dataset):
@@ -171,12 +180,14 @@ def train_config(
         augmentation=augmentation,
         levels=levels,
         fold_indices=fold_indices,
+        train_seeds=list(train_seeds),
         copies=shard_copies(params, augmentation),
         folds=train.folds,
         seed=params.seed,
         initializer=train.initializer,
         vcp_mask=params.vcp.mask if variant.vcp else None,
         precision=train.precision,
+        resumable=train.resumable,
         kernel_layers=tuple(train.kernel_layers),
         forms=forms(params, [augmentation, *evaluated]),
         evaluate=evaluated,
@@ -186,9 +197,8 @@ def train_config(
 
 def cell_config(params: Params, dataset: str, network: str, augmentation: str, level: float) -> CellConfig:
     """Return the configuration of all runs of one network, augmentation and level."""
-    job = train_config(params, dataset, network, augmentation, [level], held_out(params)).model_dump()
-    (level,) = job.pop("levels")
-    return CellConfig(level=level, **job)
+    job = train_config(params, dataset, network, augmentation, [level], held_out(params), params.train.seeds)
+    return CellConfig(level=level, **job.model_dump(exclude={"levels", "resumable"}))
 
 
 def distance_config(params: Params, dataset: str, network: str, augmentation: str, level: float) -> DistanceConfig:
@@ -217,14 +227,20 @@ def jobs(params: Params) -> Iterator[TrainConfig]:
         for study in studies(params):
             for network in study.networks:
                 for levels in groups("level", study.levels):
-                    for folds in groups("fold", study.fold_indices):
-                        yield train_config(params, dataset, network, study.augmentation, levels, folds)
+                    for runs_of_level in groups("fold", study.folds()):
+                        seeds, folds = (list(dict.fromkeys(values)) for values in zip(*runs_of_level, strict=True))
+                        yield train_config(params, dataset, network, study.augmentation, levels, folds, seeds)
 
 
 def runs(params: Params) -> Iterator[RunConfig]:
     """Yield every run of the study, each once."""
     for job in jobs(params):
         yield from job.runs()
+
+
+def run_epochs(params: Params) -> list[int]:
+    """Return how many epochs each of `runs` is to have, unless it stops early."""
+    return [job.epochs for job in jobs(params) for _ in job.runs()]
 
 
 def data_files(params: Params) -> list[str]:
@@ -256,7 +272,12 @@ def sample_shard_files(params: Params) -> list[str]:
 
 def run_files(params: Params) -> list[str]:
     """Return the paths of all runs' results."""
-    return [paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold) for run in runs(params)]
+    return [run_file(run) for run in runs(params)]
+
+
+def run_file(run: RunConfig) -> str:
+    """Return the path of a run's results."""
+    return paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold, run.train_seed)
 
 
 def _trained_cells(params: Params) -> list[tuple[str, str, str, float]]:

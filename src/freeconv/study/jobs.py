@@ -10,7 +10,15 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.errors import FreeconvError
@@ -20,6 +28,8 @@ from freeconv.study.network_names import Variant, parse_variant, variant_name
 from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
 
 Level = Annotated[float, Field(ge=0, lt=1)]
+Epochs = Annotated[int, Field(ge=1)]
+TrainSeed = Annotated[int, Field(ge=0)]
 
 
 def _known_variant(name: str) -> str:
@@ -121,7 +131,7 @@ def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> Non
         FreeconvError: names the file and the first key that differs.
     """
     stored = stored if isinstance(stored, dict) else {}
-    if differing := _first_difference(stored, expected):
+    if differing := first_difference(stored, expected):
         key, received, wanted = differing
         raise FreeconvError(
             f"{path}: expected {key} = {wanted!r}, received {received!r}; "
@@ -129,12 +139,12 @@ def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> Non
         )
 
 
-def _first_difference(stored: dict[str, Any], expected: dict[str, Any]) -> tuple[str, Any, Any] | None:
+def first_difference(stored: dict[str, Any], expected: dict[str, Any]) -> tuple[str, Any, Any] | None:
     """Return the first key whose values differ, and both values; keys of a nested configuration as `train.seed`."""
     for key in sorted(expected.keys() | stored.keys()):
         received, wanted = stored.get(key), expected.get(key)
         if isinstance(received, dict) and isinstance(wanted, dict):
-            if differing := _first_difference(received, wanted):
+            if differing := first_difference(received, wanted):
                 inner, *values = differing
                 return f"{key}.{inner}", *values
         elif received != wanted:
@@ -154,14 +164,13 @@ class ShardConfig(Config):
 
 
 class TrainSettings(Config):
-    """What all runs of a training job have in common."""
+    """What all runs of a training job have in common, and what a run is, but for how long it is trained."""
 
     dataset: str
     network: Network
     copies: Annotated[int, Field(ge=1)]
     folds: Annotated[int, Field(ge=2)]
     seed: int
-    epochs: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -180,11 +189,26 @@ class TrainSettings(Config):
 
 
 class RunConfig(TrainSettings):
-    """One run: one trained network."""
+    """One run: one trained network.
+
+    How many epochs it is trained is no part of what it is: it can be continued.
+
+    Attributes:
+        train_seed: tells runs apart that differ in first weights and batches alone.
+    """
 
     augmentation: Augmentation
     level: Level
     fold: Annotated[int, Field(ge=0)]
+    train_seed: TrainSeed = 0
+
+    @model_serializer(mode="wrap")
+    def _as_of_one_seed(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the first seed out, so that files of earlier versions, which had no other, are of the same runs."""
+        values = serialized(self)
+        if not self.train_seed:
+            del values["train_seed"]
+        return values
 
     def shard(self, copy_index: int) -> ShardConfig:
         """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""
@@ -206,46 +230,56 @@ class RunConfig(TrainSettings):
 
 
 class TrainConfig(TrainSettings):
-    """One training job: the runs of every level and fold, trained by one process."""
+    """One training job: the runs of every level, seed and fold, trained by one process.
+
+    Attributes:
+        epochs: that its runs are to have, unless they stop early.
+        resumable: whether their files keep what training needs to go on from them.
+    """
 
     augmentation: Augmentation
     levels: list[Level]
     fold_indices: list[int]
+    train_seeds: list[TrainSeed] = [0]
+    epochs: Epochs
+    resumable: bool = True
 
     def runs(self) -> Iterator[RunConfig]:
         """Yield the job's runs, folds of a level together."""
-        common = self.dump()
-        levels, folds = common.pop("levels"), common.pop("fold_indices")
-        for level, fold in product(levels, folds):
-            yield RunConfig.model_validate({**common, "level": level, "fold": fold})
+        common = self.model_dump(mode="json", exclude={"levels", "fold_indices", "train_seeds", "epochs", "resumable"})
+        for level, seed, fold in product(self.levels, self.train_seeds, self.fold_indices):
+            yield RunConfig.model_validate({**common, "level": level, "fold": fold, "train_seed": seed})
 
 
 class CellConfig(TrainSettings):
-    """The runs of all folds of one network, augmentation and level: a cell of the paper's tables."""
+    """The runs of all seeds and folds of one network, augmentation and level: a cell of the paper's tables."""
 
     augmentation: Augmentation
     level: Level
     fold_indices: list[int]
+    train_seeds: list[TrainSeed] = [0]
+    epochs: Epochs
 
     def runs(self) -> Iterator[RunConfig]:
         """Yield the cell's runs."""
-        common = self.dump()
-        for fold in common.pop("fold_indices"):
-            yield RunConfig.model_validate({**common, "fold": fold})
+        common = self.model_dump(mode="json", exclude={"fold_indices", "train_seeds", "epochs"})
+        for seed, fold in product(self.train_seeds, self.fold_indices):
+            yield RunConfig.model_validate({**common, "fold": fold, "train_seed": seed})
 
     def with_files(self, paths: Sequence[str | Path]) -> list[tuple[RunConfig, str | Path]]:
         """Return the cell's runs, each with its file.
 
         Args:
-            paths: one per fold of `fold_indices`, in that order.
+            paths: one per seed and fold, in the order of `runs`.
 
         Raises:
             FreeconvError: there are more or fewer.
         """
-        if len(paths) != len(self.fold_indices):
+        if len(paths) != len(self.fold_indices) * len(self.train_seeds):
+            seeds = "" if self.train_seeds == [0] else f" and seed of {self.train_seeds}"
             raise FreeconvError(
-                f"expected the file of one run per fold of {self.fold_indices}, received {len(paths)} files; name them "
-                "in the order of the folds"
+                f"expected the file of one run per fold of {self.fold_indices}{seeds}, received {len(paths)} files; "
+                "name them in the order of the folds"
             )
         return list(zip(self.runs(), paths, strict=True))
 

@@ -168,6 +168,11 @@ class Train(Config):
     held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = Field(
         None, description="Which folds are held out in turn, one run each, counted from 0; all of them if null."
     )
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+        [0],
+        description="Runs of each fold: each seed has its own first weights and batches. Images, folds and what "
+        "networks are evaluated on depend on `seed` alone. The search has the seed 0.",
+    )
     epochs: Annotated[int, Field(ge=1)] = Field(10, description="Largest number of epochs.")
     patience: Annotated[int, Field(ge=1)] = Field(
         50, description="Stop after this many epochs without a better accuracy on the held-out fold."
@@ -192,6 +197,11 @@ class Train(Config):
     kernel_layers: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
         [1],
         description="Layers whose kernels are kept over the epochs, and so have distances: 1, the first, and others.",
+    )
+    resumable: bool = Field(
+        True,
+        description="Whether a run's file keeps what more epochs need (Adam's moments, three times the network's "
+        "weights in all). A run without is trained anew from the beginning if more epochs are asked for.",
     )
     fuse: list[FuseAxis] = Field(
         ["fold"],
@@ -229,6 +239,7 @@ class Train(Config):
     def _lists_are_unique(self) -> Self:
         if 1 not in _unique(self.kernel_layers):
             raise ValueError(f"1, the first layer, among kernel_layers, received {self.kernel_layers}")
+        _unique(self.seeds)
         held_out = _unique(self.held_out or [])
         if held_out and max(held_out) >= self.folds:
             raise ValueError(f"folds in held_out below {self.folds}, received {max(held_out)}")

@@ -8,6 +8,9 @@ REPORTS = "reports"
 # Not in a folder of the phases: Snakemake and DVC must leave it alone, so that a killed job can go on from it.
 CHECKPOINTS = "checkpoints"
 
+# Likewise: runs' files that others took the place of.
+ATTIC = "attic"
+
 
 # The folders that hold nothing but one phase's files, one a wish of the parameters each.
 FOLDERS = {
@@ -29,10 +32,20 @@ def shard_file(dataset: str, augmentation: str, level: float | str, copy_index: 
     return f"results/shards/{dataset}/{augmentation}/{level}/copy-{copy_index}.h5"
 
 
-def run_file(dataset: str, network: str, augmentation: str, level: float | str, fold: int | str) -> str:
-    """Return the path of a run's results: `results/train/<dataset>/<network>/<augmentation>/<level>/fold-<fold>.h5`."""
+def run_file(
+    dataset: str, network: str, augmentation: str, level: float | str, fold: int | str, train_seed: int = 0
+) -> str:
+    """Return the path of a run's results: `results/train/<dataset>/<network>/<augmentation>/<level>/fold-<fold>.h5`.
+
+    Of other seeds than 0 it is `…/fold-<fold>-seed-<seed>.h5`.
+    """
     level = level if isinstance(level, str) else level_text(level)
-    return f"results/train/{dataset}/{network}/{augmentation}/{level}/fold-{fold}.h5"
+    return f"results/train/{dataset}/{network}/{augmentation}/{level}/fold-{fold_name(fold, train_seed)}.h5"
+
+
+def fold_name(fold: int | str, train_seed: int) -> str:
+    """Return what tells the runs of a cell apart: `<fold>`, of other seeds than 0 `<fold>-seed-<seed>`."""
+    return f"{fold}-seed-{train_seed}" if train_seed else f"{fold}"
 
 
 def checkpoint_file(key: str) -> str:

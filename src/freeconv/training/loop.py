@@ -24,11 +24,12 @@ def train_runs(
         report: called after every epoch with the result of each run that learned in it.
         save: called after every epoch but the last, with a function that returns where training stands.
     """
-    for epoch in range(runs.epochs, runs.run.epochs):
-        begin = time.perf_counter()
+    for epoch in range(runs.epochs, runs.asked):
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         images, batches = shard(epoch % runs.run.copies), runs.batches(epoch)
         numbers = {**runs.train(images, batches), **runs.evaluate()}
-        for result in runs.record(numbers, time.perf_counter() - begin):
+        seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
+        for result in runs.record(numbers, seconds, cpu_seconds):
             report(result)
         if runs.finished:
             break

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freeconv.data.batches import epoch_batches
-from freeconv.data.evaluation_sets import evaluation_sets
+from freeconv.data.evaluation_sets import clean_sample, evaluation_sets
 from freeconv.data.folds import fold_index
 from freeconv.training.stack import Replicas, on_device
-from freeconv.training.state import Checkpoint, Result, State
+from freeconv.training.state import Checkpoint, Result, State, Variables, halved, kept_state
 
 if TYPE_CHECKING:
     from freeconv.study.jobs import RunConfig
@@ -31,10 +31,13 @@ class SideBySide:
         labels: (n,) integers.
         recorded: names of the layers whose kernels are kept over the epochs.
         stored: names of the weights that are kept of a trained network, `<layer>/<variable>`.
+        variables: names of all its variables, if what more epochs need is to be kept, too; else None.
 
     Attributes:
         results: what each run has learned so far.
         run: one of the runs.
+        epochs: epochs done.
+        asked: the epochs that the runs are to have.
     """
 
     def __init__(
@@ -45,25 +48,23 @@ class SideBySide:
         labels: np.ndarray,
         recorded: Sequence[str],
         stored: Sequence[str],
+        variables: Variables | None = None,
     ) -> None:
         self.results, self._members = start.results, start.members
         self._replicas = make_replicas(start.state)
         start.state.clear()
         runs = [result.run for result in self.results]
-        self.run = runs[0]
+        self.run, self.asked = runs[0], self.results[0].asked
         self._number = len(images)
         self._levels = stack_levels(runs)
         self._labels = on_device(np.tile(labels.astype("int32"), len(self._levels)))
         self._sets, self._set_labels, self._set_rows = _evaluation_arrays(runs, images, labels)
-        self._recorded, self._stored = recorded, stored
-        if not self.results[0].kernels:
+        self._clean, self._clean_labels, self._clean_rows = _clean_arrays(runs, images, labels)
+        self._recorded, self._stored, self._variables = recorded, stored, variables
+        self.epochs = max(result.epochs for result in self._in_stack() if not result.finished)
+        if not self.epochs and not self.results[0].kernels:
             for result, kernels in zip(self.results, self._kernels(), strict=True):
                 result.kernels[0] = kernels
-
-    @property
-    def epochs(self) -> int:
-        """Epochs done."""
-        return max(result.epochs for result in self.results)
 
     @property
     def finished(self) -> bool:
@@ -89,27 +90,32 @@ class SideBySide:
             Name of a column of the history to one number per run in the stack.
         """
         losses, accuracies = self._replicas.train(images, self._labels, batches)
-        return {"train_loss": losses, "train_acc": accuracies}
+        steps, rate = (np.full(len(self._members), value) for value in (len(batches), self.run.learning_rate))
+        return {"train_loss": losses, "train_acc": accuracies, "steps": steps, "learning_rate": rate}
 
     def evaluate(self) -> dict[str, np.ndarray]:
-        """Evaluate each run on its held-out fold; return numbers as `train` does."""
-        numbers = {}
+        """Evaluate each run on its held-out fold, and on training images as they are; return numbers as `train`."""
+        _, clean = self._replicas.evaluate(self._clean, self._clean_labels, self._clean_rows[self._members])
+        numbers = {"clean_train_acc": clean}
         for name, images in self._sets.items():
             losses, numbers[name] = self._replicas.evaluate(images, self._set_labels, self._set_rows[self._members])
             if name == "val_acc":
                 numbers["val_loss"] = losses
         return numbers
 
-    def record(self, numbers: Mapping[str, np.ndarray], seconds: float) -> list[Result]:
+    def record(self, numbers: Mapping[str, np.ndarray], seconds: float, cpu_seconds: float) -> list[Result]:
         """Add an epoch to the runs that have not finished, and return their results.
 
         Args:
             numbers: what `train` and `evaluate` returned.
             seconds: that the epoch took.
+            cpu_seconds: of the processor, that it took.
         """
+        self.epochs += 1
         learned = {place: result for place, result in enumerate(self._in_stack()) if not result.finished}
         for place, result in learned.items():
-            result.add({name: float(values[place]) for name, values in numbers.items()}, seconds / len(learned))
+            row = {name: float(values[place]) for name, values in numbers.items()}
+            result.add({**row, "cpu_seconds": cpu_seconds / len(learned)}, seconds / len(learned))
         self._keep_weights(learned)
         self._halve()
         return list(learned.values())
@@ -134,6 +140,15 @@ class SideBySide:
             weights = self._replicas.weights(self._stored)
             for place, result in finished.items():
                 result.network = {name: array[place] for name, array in weights.items()}
+            self._keep_state(finished)
+
+    def _keep_state(self, finished: Mapping[int, Result]) -> None:
+        """Keep what more epochs of runs need that have finished and can go on."""
+        resumable = {place: result for place, result in finished.items() if not result.stopped_early}
+        if self._variables and resumable:
+            state = self._replicas.state()
+            for place, result in resumable.items():
+                result.state = kept_state(state, place, self._variables, self._stored)
 
     def _kernels(self) -> list[dict[str, np.ndarray]]:
         """Return the kernels of the recorded layers of each run in the stack (see `Result.kernels`)."""
@@ -146,10 +161,11 @@ class SideBySide:
 
     def _halve(self) -> None:
         """Go on with the runs that have not finished, if these are at most half of the stack."""
-        learning = [place for place, result in enumerate(self._in_stack()) if not result.finished]
-        if learning and len(learning) <= len(self._members) // 2:
-            self._replicas = self._replicas.keep(learning)
-            self._members = [self._members[place] for place in learning]
+        learning = [member for member in self._members if not self.results[member].finished]
+        left = halved(self._members, learning)
+        if left != self._members:
+            self._replicas = self._replicas.keep([self._members.index(member) for member in left])
+            self._members = left
 
 
 def stack_levels(stack: Sequence[RunConfig]) -> list[float]:
@@ -174,9 +190,32 @@ def _evaluation_arrays(
     ]
     sets = {name: on_device(np.concatenate([part[name] for part in parts])) for name in parts[0]}
     set_labels = np.concatenate([labels[index] for index in held_out.values()]).astype("int32")
-    starts = dict(zip(folds, np.cumsum([0, *(len(index) for index in held_out.values())]), strict=False))
-    rows = np.full((len(stack), max(len(index) for index in held_out.values())), -1)
+    return sets, on_device(set_labels), _rows(stack, held_out)
+
+
+def _clean_arrays(stack: Sequence[RunConfig], images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any, np.ndarray]:
+    """Return the training images that a stack is evaluated on as they are, labels and rows, as `_evaluation_arrays`."""
+    index = {}
+    for run in stack:
+        train_index, _ = fold_index(len(images), run.folds, run.fold)
+        index[run.fold] = clean_sample(train_index, run.dataset, run.folds, run.fold, run.seed)
+    chosen = np.concatenate(list(index.values()))
+    return on_device(images[chosen]), on_device(labels[chosen].astype("int32")), _rows(stack, index)
+
+
+def _rows(stack: Sequence[RunConfig], index: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Return the rows of each run's own among the images of all folds, one fold behind the other.
+
+    Args:
+        stack: the runs.
+        index: fold to its images.
+
+    Returns:
+        (runs, number) with -1 behind those of a smaller fold.
+    """
+    starts = dict(zip(index, np.cumsum([0, *(len(of_fold) for of_fold in index.values())]), strict=False))
+    rows = np.full((len(stack), max(len(of_fold) for of_fold in index.values())), -1)
     for position, run in enumerate(stack):
-        size = len(held_out[run.fold])
+        size = len(index[run.fold])
         rows[position, :size] = starts[run.fold] + np.arange(size)
-    return sets, on_device(set_labels), rows
+    return rows
