@@ -47,7 +47,7 @@ def cell(*values, level=0.2, network="fcn", augmentation="translate", metric="va
 def trace(*distances, fold=0, level=0.2, augmentation="translate", radius=1, measure="euclidean", layer="free_1"):
     """Return the distances of one fold, epochs from 0."""
     rows = [
-        ("mnist", augmentation, level, "fcn", fold, layer, radius, measure, epoch, distance)
+        ("mnist", augmentation, level, "fcn", fold, 0, layer, radius, measure, epoch, distance)
         for epoch, distance in enumerate(distances)
     ]
     return pd.DataFrame(rows, columns=list(TRACE_COLUMNS))

@@ -142,6 +142,8 @@ def test_runs_are_the_same_alone_and_in_company(results, folder, tmp_path):
     """Equal numbers from equal seeds, whatever else the job trains and in which order."""
     alone = trained(folder, tmp_path, levels=[0.4], fold_indices=[2])
     for name, array in alone[0.4, 2][0].items():
+        if name == "history/cpu_seconds":  # the only one that is measured
+            continue
         np.testing.assert_array_equal(array, results[0.4, 2][0][name], err_msg=name)
 
 

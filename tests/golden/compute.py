@@ -80,6 +80,7 @@ def _numbers(file: str) -> Any:
 
     if file.endswith(".h5"):
         arrays = read_h5(file)[0]
+        arrays.pop("history/cpu_seconds", None)  # measured, not computed
     else:
         frame = read_csv(file)[0] if file.startswith("results/") else pd.read_csv(file)
         arrays = {name: frame[name].to_numpy() for name in frame.select_dtypes("number")}

@@ -187,6 +187,7 @@ def write_runs(config):
         models[run.fold] = model = build_network("fcn", (16, 16, 1), 4, seed=run.fold)
         weights = {f"network/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in model.weights}
         path = paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
+        weights["history/val_acc"] = np.full(config.train.epochs, 0.5)
         write_h5(path, weights, {"config": run.dump(), "data_sha256": sha256}, "none")
     return images.astype("float32") / 255, models
 

@@ -45,7 +45,7 @@ def test_tables_hold_every_cell(study):
     accuracy = rows(study / "reports/tables/accuracy.csv")
     assert list(accuracy[0]) == ["dataset", "augmentation", "level", "network", "metric", "median", "runs"]
     assert Counter((row["level"], row["network"]) for row in accuracy) == {
-        (level, network): 7 for level in ("0", "0.2") for network in ("cnn", "fcn")
+        (level, network): 8 for level in ("0", "0.2") for network in ("cnn", "fcn")
     }
     assert {row["runs"] for row in accuracy} == {"2"}
     assert all(0 <= float(row["median"]) <= 1 for row in accuracy)

@@ -58,7 +58,7 @@ def authors_study(epochs: int | None = None, runs: pd.DataFrame | None = None) -
         measure="euclidean",
         radius=distances["metric"].str[-1].astype(int),
     )
-    return values, traces[[*TRACE_COLUMNS, "seed"]].reset_index(drop=True)
+    return values, traces[list(TRACE_COLUMNS)].reset_index(drop=True)
 
 
 def _drift(points: pd.DataFrame) -> float:

@@ -81,8 +81,8 @@ def cells_by_dataset(values: pd.DataFrame, traces: pd.DataFrame) -> dict[str, Ce
     Args:
         values: one row per run and metric: dataset, augmentation, level, network, metric, fold and value; and where
             known seed, drift, epochs, stopped and made.
-        traces: kernel distances, columns `distance.TRACE_COLUMNS` and where known seed; of the first layer those
-            before the first and after the last epoch are used.
+        traces: kernel distances, columns `distance.TRACE_COLUMNS`; of the first layer those before the first and after
+            the last epoch are used.
     """
     ends = _trace_ends(traces, values)
     every = pd.concat([_with_columns(values), _with_columns(ends)], ignore_index=True)
@@ -113,7 +113,6 @@ def _with_columns(values: pd.DataFrame) -> pd.DataFrame:
 def _trace_ends(traces: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return the distances before the first and after each run's last epoch as values of metrics."""
     first_layer = traces[traces["layer"].astype(str).str.endswith("_1")]
-    first_layer = first_layer if "seed" in first_layer else first_layer.assign(seed=0)
     run = ["dataset", "augmentation", "level", "network", "fold", "seed"]
     rows = []
     for key, group in first_layer.groupby([*run, "radius", "measure"], sort=False):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from freeconv.analysis.contrasts import Cells, Contrast, cells_by_dataset, contrasts
+from freeconv.analysis.distance import TRACE_COLUMNS
 from freeconv.analysis.evidence import (
     ALPHA,
     NOTHING,
@@ -414,7 +415,7 @@ def _paper_cells() -> dict[str, Cells]:
     """Return the medians of the paper's tables; training accuracy, on augmented images, stands for the clean one."""
     medians = paper_medians().rename(columns={"median": "value"}).assign(fold=0)
     clean = medians[medians["metric"] == "train_acc"].assign(metric="clean_train_acc")
-    traces = pd.DataFrame(columns=["dataset", "augmentation", "level", "network", "fold", "layer", "radius", "measure"])
+    traces = pd.DataFrame(columns=list(TRACE_COLUMNS))
     return cells_by_dataset(pd.concat([medians, clean]), traces)
 
 
