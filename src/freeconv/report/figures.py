@@ -81,8 +81,8 @@ def draw_vcp(curves: pd.DataFrame, networks: Mapping[str, float]) -> Figure:
         networks: the lines, in the order of the legend: names of networks, and their shares of missing connections.
 
     Returns:
-        A panel each, as in the paper, for training accuracy and for accuracy on held-out images as they are and changed by each
-        augmentation that networks are evaluated on: mean over folds as a line, 95 % interval as a band.
+        A panel each, as in the paper, for training accuracy and for accuracy on held-out images as they are and
+        changed by each augmentation that networks are evaluated on: mean over folds as a line, 95 % interval as a band.
     """
     curves = curves.assign(vcp=curves["network"].map(networks)).dropna(subset="vcp")
     metrics = [metric for metric in curves["metric"].unique() if metric not in ("swap_acc", "clean_train_acc")]
