@@ -245,3 +245,21 @@ def test_a_network_that_was_trained_longer_is_left_out_by_name(project, capsys):
 def test_importing_the_module_does_not_import_keras():
     code = "import sys, freeconv.commands.measure; print({'keras', 'tensorflow', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_snapshots_are_read_for_measures_that_need_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    measured = measure_config(measures=["signal_to_noise_by_epoch"])
+    _, _, sha256 = write_dataset()
+    kernels = np.random.default_rng(1).normal(size=(2, 49, 9, 32)).astype("float32")
+    for run, path in measured.train.with_files(RUNS):
+        write_network(measured, run.fold, sha256)
+        arrays, attributes = read_h5(path)
+        arrays |= {"kernel_epochs": np.array([0, 3]), "kernels/free_1": kernels + run.fold}
+        write_h5(path, arrays, attributes, "none")
+    make_measures(measured, RUNS, "data.h5", "measures.csv")
+    frame, _ = read_csv("measures.csv")
+    assert list(zip(frame["fold"], frame["setting"], frame["statistic"], strict=True))[::3] == [
+        (fold, epoch, "median") for fold in (0, 2) for epoch in (0, 3)
+    ]
+    assert frame["value"][9:12].tolist() == pytest.approx(signal_to_noise(kernels[1] + 2))

@@ -32,6 +32,15 @@ BUILT_IN = [
     "vertical_shift_acc",
     "angle_acc",
 ]
+BEYOND = [
+    "effective_rank",
+    "rank_acc",
+    "signal_to_noise_by_epoch",
+    "matched_distance",
+    "border_null",
+    "prediction_kept",
+    "equivariance_error",
+]
 
 MODULE = '''
 import numpy as np
@@ -85,8 +94,10 @@ def trained_network(layers=("free_1", "free_2"), images=9):
 
 
 def test_built_in_measures_come_in_the_order_of_tables():
-    assert list(MEASURES) == BUILT_IN
-    assert [member.needs for member in MEASURES.members()] == ["kernels"] * 4 + ["free layers"] + ["network"] * 3
+    assert list(MEASURES) == [*BUILT_IN, *BEYOND]
+    needs = ["kernels"] * 4 + ["free layers"] + ["network"] * 3
+    needs += ["kernels", "free layers", "snapshots", "kernels", "kernels", "network", "network"]
+    assert [member.needs for member in MEASURES.members()] == needs
 
 
 @pytest.mark.parametrize("member", MEASURES.members(), ids=lambda member: member.name)
@@ -151,7 +162,10 @@ def test_a_measure_that_is_registered_changes_no_configuration_until_it_is_liste
 @pytest.mark.parametrize(
     ("listed", "message"),
     [
-        (["angle_acc", "norm"], r"expected measures among euclidean_distance, .*, angle_acc, received 'norm'$"),
+        (
+            ["angle_acc", "norm"],
+            r"expected measures among euclidean_distance, .*, equivariance_error, received 'norm'$",
+        ),
         (["angle_acc", "angle_acc"], r"expected each value once, received \['angle_acc', 'angle_acc'\]$"),
         ([], r"expected .* at least 1 item"),
     ],

@@ -3,7 +3,7 @@
 Definitions are in docs/measures.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -93,23 +93,73 @@ def permutation_null(
     """
     import pandas as pd  # half a second, which who only reads the names of measures need not wait
 
-    if permutations < 1:
-        raise ValueError(f"`permutations` must be at least 1. Received: {permutations=}")
     distances = pair_distances(kernels, measure)
-    positions = len(distances)
-    if positions != grid[0] * grid[1]:
+    if len(distances) != grid[0] * grid[1]:
         raise ValueError(
             f"`kernels` must have the shape (positions, K, filters) with positions = {grid[0]} · {grid[1]}. "
             f"Received: kernels.shape={kernels.shape}"
         )
+    null = distances_after_reassignment(distances, grid, radii, permutations, lambda: rng.permutation(len(distances)))
+    low, high = np.quantile(null, [0.025, 0.975], axis=0)
+    mean = distances[~np.eye(len(distances), dtype=bool)].mean() if len(radii) else np.nan
+    return pd.DataFrame({"radius": list(radii), "mean": mean, "low": low, "high": high})
+
+
+def distances_after_reassignment(
+    distances: np.ndarray,
+    grid: tuple[int, int],
+    radii: Sequence[int],
+    permutations: int,
+    reassigned: Callable[[], np.ndarray],
+) -> np.ndarray:
+    """Return kernel distances after kernels have been reassigned to positions, once for each reassignment.
+
+    Args:
+        distances: between all pairs of kernels, (positions, positions), as `pair_distances` returns them.
+        grid: rows and columns of positions.
+        radii: Chebyshev distances in positions, each in 1 … `largest_radius(grid)`.
+        permutations: how many reassignments, at least 1.
+        reassigned: draws one: which kernel comes to each position, int (positions,). All radii are taken of the same.
+
+    Returns:
+        Float64 (permutations, radii).
+
+    Raises:
+        ValueError: a radius is impossible, or `permutations` is 0.
+    """
+    if permutations < 1:
+        raise ValueError(f"`permutations` must be at least 1. Received: {permutations=}")
     pairs = [ring_pairs(grid, radius) for radius in radii]
     null = np.empty((permutations, len(pairs)))
     for row in null:
-        kernel_at = rng.permutation(positions)
+        kernel_at = reassigned()
         row[:] = [distances[kernel_at[centre], kernel_at[other]].mean() for centre, other in pairs]
-    low, high = np.quantile(null, [0.025, 0.975], axis=0)
-    mean = distances[~np.eye(positions, dtype=bool)].mean() if pairs else np.nan
-    return pd.DataFrame({"radius": list(radii), "mean": mean, "low": low, "high": high})
+    return null
+
+
+def distance_rows(
+    distances: np.ndarray, grid: tuple[int, int], permutations: int, reassigned: Callable[[], np.ndarray]
+) -> Iterator[tuple[int, str, float]]:
+    """Yield kernel distances at every radius beside those after kernels have been reassigned to positions.
+
+    Args:
+        distances: as for `distances_after_reassignment`, like the others.
+        grid: rows and columns of positions.
+        permutations: how many reassignments.
+        reassigned: draws one.
+
+    Yields:
+        Radius, statistic and value; the statistics are `observed`, and over the reassignments `permuted_mean`,
+        `permuted_low` and `permuted_high` (quantiles 2.5 % and 97.5 %).
+    """
+    radii = range(1, largest_radius(grid) + 1)
+    null = distances_after_reassignment(distances, grid, radii, permutations, reassigned)
+    for radius, after in zip(radii, null.T, strict=True):
+        centre, other = ring_pairs(grid, radius)
+        yield radius, "observed", float(distances[centre, other].mean())
+        yield radius, "permuted_mean", float(after.mean())
+        for statistic, quantile in (("low", 0.025), ("high", 0.975)):
+            yield radius, f"permuted_{statistic}", float(np.quantile(after, quantile))
 
 
 def pair_distances(kernels: np.ndarray, measure: DistanceMeasure = "euclidean") -> np.ndarray:

@@ -1,6 +1,7 @@
 """What trained networks say of images, and the layers and weights they say it with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,21 +19,33 @@ BATCH = 250
 def accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of images that a network classifies rightly.
 
-    Images go through in batches of one size, the last one padded, so that Keras compiles the network once.
-
     Args:
         model: from images to logits (n, classes).
         images: (n, height, width, channels) float32 in [0, 1].
         labels: (n,) int.
     """
+    return int(np.sum(predicted_classes(model, images) == labels)) / len(images)
+
+
+def predicted_classes(model: "keras.Model", images: np.ndarray) -> np.ndarray:
+    """Return the class that a network gives each image.
+
+    Images go through in batches of one size, the last one padded, so that Keras compiles the network once.
+
+    Args:
+        model: from images to logits (n, classes).
+        images: (n, height, width, channels) float32 in [0, 1].
+
+    Returns:
+        int64 (n,).
+    """
     batch = min(BATCH, len(images))
-    hits = 0
+    found = []
     for start in range(0, len(images), batch):
-        some, their_labels = images[start : start + batch], labels[start : start + batch]
+        some = images[start : start + batch]
         padded = np.concatenate([some, np.zeros((batch - len(some), *some.shape[1:]), some.dtype)])
-        logits = np.asarray(model.predict_on_batch(padded))[: len(some)]
-        hits += int(np.sum(np.argmax(logits, axis=1) == their_labels))
-    return hits / len(images)
+        found.append(np.argmax(np.asarray(model.predict_on_batch(padded))[: len(some)], axis=1))
+    return np.concatenate(found)
 
 
 def accuracy_by_shift(
@@ -56,10 +69,25 @@ def accuracy_by_shift(
     Returns:
         The accuracies, float64 (shares,).
     """
+    return np.array([accuracy(model, shifted(images, share, direction), labels) for share in shares])
+
+
+def shifted(images: np.ndarray, share: float, direction: Literal["horizontal", "vertical"]) -> np.ndarray:
+    """Return images that are all shifted alike along one axis, by a share of their width or height."""
     height, width = images.shape[1:3]
-    size = (0, width) if direction == "horizontal" else (height, 0)
-    shifts = [np.tile(np.multiply(share, size), (len(images), 1)) for share in shares]
-    return np.array([accuracy(model, shift(images, pixels), labels) for pixels in shifts])
+    pixels = (0, share * width) if direction == "horizontal" else (share * height, 0)
+    return shift(images, np.tile(np.array(pixels, float), (len(images), 1)))
+
+
+@contextmanager
+def changing_kernels(model: "keras.Model") -> "Iterator[dict[FreeConv2D, np.ndarray]]":
+    """Give the free layers of a network and their kernels, (positions, K, filters); put these back at the end."""
+    own = {layer: array_of(layer.kernel) for layer in free_layers(model)}
+    try:
+        yield own
+    finally:
+        for layer, kernels in own.items():
+            layer.kernel.assign(kernels)
 
 
 def free_layers(model: "keras.Model") -> "list[FreeConv2D]":

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from freeconv.measures import MEASURE_COLUMNS, Run, Settings, measured, network_to_measure, restored
+from freeconv.measures import MEASURE_COLUMNS, MEASURES, Run, Settings, measured, network_to_measure, restored
 from freeconv.storage.csv_files import write_csv
 from freeconv.storage.dataset_file import read_dataset
-from freeconv.storage.run_file import TrainedLongerError, check_trained_on, read_network
+from freeconv.storage.run_file import TrainedLongerError, check_trained_on, read_kernels, read_network
 from freeconv.study.jobs import MeasureConfig, RunConfig
 from freeconv.study.paths import fold_name
 
@@ -42,8 +42,9 @@ def make_measures(
     variant = config.train.variant
     model = network_to_measure(variant.kind, dataset.images.shape[1:], dataset.classes, variant.layers)
     frames = [pd.DataFrame(columns=list(MEASURE_COLUMNS))]
-    for run, weights in networks:
-        trained = restored(model, weights, dataset.images, dataset.labels, _identity(run), _settings(config))
+    for run, run_path, weights in networks:
+        snapshots = _snapshots(config, run, run_path)
+        trained = restored(model, weights, dataset.images, dataset.labels, _identity(run), _settings(config), snapshots)
         rows = measured(config.measures, trained)
         frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[6:])).assign(fold=run.fold, seed=run.train_seed))
     frame = pd.concat(frames if len(frames) == 1 else frames[1:]).assign(**config.train.labels())
@@ -52,19 +53,28 @@ def make_measures(
 
 def _networks(
     config: MeasureConfig, run_paths: Sequence[str | Path], data_sha256: str
-) -> tuple[list[tuple[RunConfig, dict[str, np.ndarray]]], list[str]]:
-    """Return the runs that can be measured, each with its trained network, and the folds of the others."""
+) -> tuple[list[tuple[RunConfig, str | Path, dict[str, np.ndarray]]], list[str]]:
+    """Return the runs that can be measured, each with file and trained network, and the folds of the others."""
     networks, left_out = [], []
     runs = config.train.with_files(run_paths)
     for run, run_path in runs:
         check_trained_on(run, run_path, data_sha256)
     for run, run_path in runs:
         try:
-            networks.append((run, read_network(run, run_path, data_sha256, config.train.epochs)))
+            networks.append((run, run_path, read_network(run, run_path, data_sha256, config.train.epochs)))
         except TrainedLongerError as error:
             print(f"left out: {error}", flush=True)
             left_out.append(fold_name(run.fold, run.train_seed))
     return networks, left_out
+
+
+def _snapshots(config: MeasureConfig, run: RunConfig, run_path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the kernels that were recorded in training, as `measures.Trained` has them, if a measure needs them."""
+    if all(MEASURES[name].needs != "snapshots" for name in config.measures):
+        return {}
+    arrays, _ = read_kernels(run, run_path, config.train.epochs)
+    epochs = arrays.pop("kernel_epochs")
+    return {name.removeprefix("kernels/"): (epochs, kernels) for name, kernels in arrays.items()}
 
 
 def _identity(run: RunConfig) -> Run:

@@ -5,7 +5,7 @@ to add one, in this folder or from outside the package.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from freeconv.seeds import random_stream
 if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
     import keras
 
-Needs = Literal["kernels", "free layers", "network"]
+Needs = Literal["kernels", "free layers", "snapshots", "network"]
 
 
 class Row(NamedTuple):
@@ -105,6 +105,8 @@ class Trained:
         labels: their classes, int64 (n,).
         run: which run it is of.
         settings: parameters.
+        snapshots: of the free layers that were recorded in training, the epochs, int (snapshots,), and the kernels
+            then, float32 (snapshots, positions, K, filters); nothing unless a measure needs them.
     """
 
     model: "keras.Model"
@@ -113,6 +115,7 @@ class Trained:
     labels: np.ndarray
     run: Run
     settings: Settings
+    snapshots: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def stream(self, *name: str | int | float) -> np.random.Generator:
         """Return the random stream called `name` of this network: the same one whenever it is measured."""
@@ -133,8 +136,8 @@ class Measure:
         name: as in parameters and tables: lower-case letters, digits and `_`.
         measure: takes a trained network, yields its rows.
         needs: what a network must have; of others the measure is left out. `"kernels"`: free layers, whose kernels
-            alone are measured, and every row is about one of them; `"free layers"`: these, and images; `"network"`:
-            nothing, any network can be measured.
+            alone are measured, and every row is about one of them; `"snapshots"`: likewise, and those that were
+            recorded in training; `"free layers"`: these, and images; `"network"`: nothing, any network can be measured.
         order: place in lists.
         title: for readers: `Weight signal-to-noise ratio`.
         definition: where the definition is: a page and its section.
@@ -179,6 +182,7 @@ def restored(
     labels: np.ndarray,
     run: Run,
     settings: Settings,
+    snapshots: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Trained:
     """Return a trained network: weights restored, with the images that its run held out.
 
@@ -189,6 +193,7 @@ def restored(
         labels: int64 (n,).
         run: which run the weights are of.
         settings: parameters of measures.
+        snapshots: as in `Trained`.
 
     Raises:
         ValueError: the weights are not those of such a network.
@@ -207,6 +212,7 @@ def restored(
         labels=labels[held_out],
         run=run,
         settings=settings,
+        snapshots=snapshots if free and snapshots else {},
     )
 
 
@@ -226,10 +232,11 @@ def measured(names: Iterable[str], trained: Trained) -> list[tuple[Any, ...]]:
     """
     members = [member for member in map(MEASURES.__getitem__, names) if trained.layers or member.needs == "network"]
     rows = {member.name: [(member.name, *row) for row in member.measure(trained)] for member in members}
-    of_kernels = [row for member in members if member.needs == "kernels" for row in rows[member.name]]
+    of_layers = ("kernels", "snapshots")
+    of_kernels = [row for member in members if member.needs in of_layers for row in rows[member.name]]
     places = [layer.name for layer in trained.layers]
     of_kernels.sort(key=lambda row: places.index(row[1]) if row[1] in places else len(places))  # a stable sort
-    return of_kernels + [row for member in members if member.needs != "kernels" for row in rows[member.name]]
+    return of_kernels + [row for member in members if member.needs not in of_layers for row in rows[member.name]]
 
 
 def _free_layer(layer: Any) -> FreeLayer:

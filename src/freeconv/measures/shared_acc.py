@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeconv.analysis.predictions import accuracy, array_of, free_layers
+from freeconv.analysis.predictions import accuracy, changing_kernels
 from freeconv.measures import MEASURES, Measure, Row, Trained
 
 if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
@@ -26,21 +26,14 @@ def shared_accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray
         `"none"` to the accuracy of the network as it is, the name of each free layer to that after replacing the
         kernels of this layer alone, and `"all"` to that after replacing those of all free layers.
     """
-    layers = free_layers(model)
-    own = {layer.name: array_of(layer.kernel) for layer in layers}
-    mean = {name: kernels.mean(axis=0, keepdims=True, dtype=np.float64) for name, kernels in own.items()}
-    variants = {"none": [], **{name: [name] for name in own}, "all": list(own)}
     found = {}
-    try:
-        for variant, replaced in variants.items():
-            for layer in layers:
-                kernels = own[layer.name]
-                shared = np.broadcast_to(mean[layer.name], kernels.shape).astype(kernels.dtype)
-                layer.kernel.assign(shared if layer.name in replaced else kernels)
+    with changing_kernels(model) as own:
+        for variant in ("none", *(layer.name for layer in own), "all"):
+            for layer, kernels in own.items():
+                mean = kernels.mean(axis=0, keepdims=True, dtype=np.float64)
+                shared = np.broadcast_to(mean, kernels.shape).astype(kernels.dtype)
+                layer.kernel.assign(shared if variant in (layer.name, "all") else kernels)
             found[variant] = accuracy(model, images, labels)
-    finally:
-        for layer in layers:
-            layer.kernel.assign(own[layer.name])
     return found
 
 
