@@ -17,11 +17,19 @@ Shape = tuple[int, ...]  # of one input without the batch: (height, width, chann
 
 
 class Size(NamedTuple):
-    """The size of one layer's weights; shared kernels and dense layers have one position."""
+    """The size of one layer's weights; shared kernels and dense layers have one position.
+
+    Attributes:
+        positions: with a kernel and biases of their own.
+        inputs: of a kernel.
+        outputs: of a kernel, each with a bias.
+        others: number of weights besides.
+    """
 
     positions: int
     inputs: int
     outputs: int
+    others: int = 0
 
     @property
     def kernel(self) -> int:
@@ -30,8 +38,8 @@ class Size(NamedTuple):
 
     @property
     def weights(self) -> int:
-        """Number of weights: those of the kernels and a bias for every position and output."""
-        return self.kernel + self.positions * self.outputs
+        """Number of weights: those of the kernels, a bias for every position and output, and others."""
+        return self.kernel + self.positions * self.outputs + self.others
 
 
 class Settings(NamedTuple):
@@ -88,6 +96,11 @@ class Layer(Protocol):
             settings: those of the network.
             axis: which axis of the input the channels or units are on.
         """
+
+
+def glorot_limit(kernel: int, channels: int, filters: int) -> float:
+    """Return the limit of Glorot-uniform weights of one kernel × kernel convolution."""
+    return math.sqrt(6 / (kernel * kernel * (channels + filters)))
 
 
 @dataclass(frozen=True)
@@ -165,8 +178,59 @@ class Free(Convolution):
 
         if settings.initializer == "glorot-authors":
             return keras.initializers.GlorotUniform(seed)
-        limit = math.sqrt(6 / (self.kernel * self.kernel * (channels + self.filters)))
+        limit = glorot_limit(self.kernel, channels, self.filters)
         return keras.initializers.RandomUniform(-limit, limit, seed)
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """A convolution with 'valid' padding and ReLU whose kernel at each position is a mixture of `rank` shared ones.
+
+    Its kernels are not numbered and recorded as those of convolutions are: how much they share is settled beforehand.
+    """
+
+    filters: int
+    kernel: int
+    stride: int = 1
+    rank: int = 1
+    prefix: ClassVar[str] = "lowrank"
+    axes: ClassVar[str] = "batch-first"
+
+    def output(self, shape: Shape) -> Shape:
+        """Return (rows, columns, filters); rows or columns below 1 where the image is too small."""
+        return Convolution(self.filters, self.kernel, self.stride).output(shape)
+
+    def size(self, shape: Shape) -> Size:
+        """Return the size of the shared kernels, with the weights of the mixtures and the biases of all positions.
+
+        Raises:
+            ValueError: the rank is above that of a layer with kernels of their own at every position.
+        """
+        rows, columns, _ = self.output(shape)
+        inputs = self.kernel * self.kernel * shape[2]
+        full = min(rows * columns, inputs * self.filters)
+        if self.rank > full and min(rows, columns) > 0:
+            raise ValueError(f"a rank of at most {full}, that of a free layer, received {self.rank}")
+        biases = (rows * columns - self.rank) * self.filters  # beside those that the size of kernels counts
+        return Size(1, inputs, self.rank * self.filters, rows * columns * self.rank + biases)
+
+    def keras_layer(self, shape: Shape, name: str, settings: Settings, axis: int) -> "keras.layers.Layer":
+        """Return a `LowRankConv2D`; in a stack, the same as matrix products."""
+        import keras
+
+        from freeconv.architectures.low_rank_conv_2d import LowRankConv2D
+
+        limit = glorot_limit(self.kernel, shape[2], self.filters)
+        return LowRankConv2D(
+            self.filters,
+            self.kernel,
+            self.stride,
+            self.rank,
+            products=settings.stacked,
+            kernel_initializer=keras.initializers.RandomUniform(-limit, limit, settings.seed_of(name)),
+            dtype=settings.dtype,
+            name=name,
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from freeconv.architectures.layers import Convolution, Dense, Layer, Shape
+from freeconv.architectures.layers import Dense, Layer, Shape
 
 # (filters, kernel size, stride) of the three layers before Dense(1024) and Dense(classes).
 ARCHITECTURES: dict[str, tuple[tuple[int, int, int], ...]] = {
@@ -25,14 +25,14 @@ def architecture(shape: Sequence[int]) -> str:
     return "cifar" if min(shape[:2]) >= 32 else "mnist"
 
 
-def table_a2(convolution: type[Convolution]) -> Callable[[Shape], list[Layer]]:
+def table_a2(convolution: Callable[[int, int, int], Layer]) -> Callable[[Shape], list[Layer]]:
     """Return the function from the shape of images to the layers of Table A.2 but for the logits.
 
     Three (free) convolutions with 'valid' padding and ReLU and a dense layer of 1024 units with ReLU. All weights start
     Glorot-uniform (Xavier-uniform, section A.3), biases at zero.
 
     Args:
-        convolution: `Convolution` or `Free`.
+        convolution: takes filters, kernel size and stride: `Convolution` or `Free`.
     """
 
     def layers(shape: Shape) -> list[Layer]:
