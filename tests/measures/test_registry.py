@@ -176,6 +176,16 @@ def test_wrong_lists_are_refused_and_the_key_named(listed, message):
     assert "\n" not in str(error.value)
 
 
+def test_measures_that_a_network_cannot_have_are_refused_at_planning_by_name():
+    own = {"measure": {"measures": ["effective_rank", "shared_acc"]}}
+    message = r"^params: .*expected a measure that mlp, without free layers, has, .* received \['effective_rank', 'shared_acc'\]$"
+    with pytest.raises(FreeconvError, match=message):
+        check_params({**own, "train": {"networks": ["fcn", "mlp"]}})
+    check_params({**own, "train": {"networks": ["fcn"]}})
+    own["measure"]["measures"].append("angle_acc")
+    check_params({**own, "train": {"networks": ["fcn", "mlp"]}})
+
+
 def test_a_configuration_with_an_unknown_measure_is_refused():
     config = grid.measure_config(check_params({}), "mnist-5k", "fcn", "none", 0.0).dump()
     with pytest.raises(FreeconvError, match=r"measures.*expected measures among .*, received 'norm'$"):

@@ -418,6 +418,17 @@ class Params(Config):
             raise ValueError("a level in vcp.translate for the networks of vcp.levels, received none")
         return self
 
+    @model_validator(mode="after")
+    def _networks_can_be_measured(self) -> Self:
+        if all(MEASURES[name].needs != "network" for name in self.measure.measures):
+            for name in self.train.networks:
+                if not NETWORKS[name].is_free():
+                    raise ValueError(
+                        f"a measure that {name}, without free layers, has, such as angle_acc, in measure.measures, "
+                        f"received {self.measure.measures!r}"
+                    )
+        return self
+
     def levels(self, augmentation: str) -> list[float]:
         """Return the levels of an augmentation as the parameters give them, 0 included; `[0.0]` for `none`."""
         return [0.0] if augmentation == "none" else getattr(self.aug, augmentation)
