@@ -178,7 +178,7 @@ def test_wrong_lists_are_refused_and_the_key_named(listed, message):
 
 def test_measures_that_a_network_cannot_have_are_refused_at_planning_by_name():
     own = {"measure": {"measures": ["effective_rank", "shared_acc"]}}
-    message = r"^params: .*expected a measure that mlp, without free layers, has, .* received \['effective_rank', 'shared_acc'\]$"
+    message = r"^params: .*expected a measure that mlp, without free layers, has, .* received \['effective_rank', .*\]$"
     with pytest.raises(FreeconvError, match=message):
         check_params({**own, "train": {"networks": ["fcn", "mlp"]}})
     check_params({**own, "train": {"networks": ["fcn"]}})

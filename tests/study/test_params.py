@@ -87,7 +87,10 @@ def test_levels_may_be_one_number(name):
         ({"train": {"epochs": "ten"}}, "train.epochs: expected a valid integer, received 'ten'"),
         ({"train": {"epochs": 2.5}}, "train.epochs: expected a valid integer"),
         ({"train": {"epochs": True}}, "train.epochs: expected a valid integer, received True"),
-        ({"train": {"networks": ["rnn"]}}, "train.networks: expected networks among cnn, fcn, received 'rnn'"),
+        (
+            {"train": {"networks": ["rnn"]}},
+            "train.networks: expected networks among cnn, fcn, mlp",
+        ),
         ({"train": {"networks": []}}, "train.networks: expected"),
         ({"train": {"held_out": [7]}}, "train: expected folds in held_out below 5, received 7"),
         ({"train": {"fuse": ["level"]}}, "train.fuse: expected [], [fold] or [fold, level], received ['level']"),
