@@ -29,6 +29,7 @@ except ModuleNotFoundError as error:
 
 if TYPE_CHECKING:  # `--help` need not wait for what reads configurations
     from freeconv.study.jobs import CellConfig, RunConfig, ShardConfig
+    from freeconv.study.params import Params
 
 app = typer.Typer(
     add_completion=False,
@@ -39,6 +40,9 @@ app = typer.Typer(
 
 ConfigText = Annotated[str, typer.Argument(metavar="CONFIG", help="The configuration: JSON, or a JSON file's path.")]
 ParamsText = Annotated[str, typer.Argument(metavar="PARAMS", help="A parameter file, or its content as JSON.")]
+ArchiveFolder = Annotated[
+    str | None, typer.Option(help="The archive's folder, if not reports/archive/<study>; implies --archive.")
+]
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 
 
@@ -153,13 +157,60 @@ def measure(
 
 
 @app.command()
-def tables(params: ParamsText) -> None:
+def tables(
+    params: ParamsText,
+    from_archive: Annotated[
+        bool,
+        typer.Option("--archive", help="Make them, figures and pages from the archive, without any other results."),
+    ] = False,
+    archive_folder: ArchiveFolder = None,
+    to: Annotated[str, typer.Option(help="The folder that they are written to.")] = paths.REPORTS,
+) -> None:
     """Make the tables and metrics.json from the results of all runs; what cannot be used is named, a line each."""
     from freeconv.commands.tables import make_tables
-    from freeconv.study.params import load_params
+    from freeconv.study.params import load_params, study_name
 
-    for problem in make_tables(load_params(params), paths.REPORTS):
+    values = load_params(params)
+    archive = None
+    if from_archive or archive_folder:
+        from freeconv.storage.archive_source import Archive
+
+        archive = Archive(archive_folder or paths.archive_folder(study_name(values, params)))
+    for problem in make_tables(values, to, archive):
         print(f"freeconv: {'warning' if problem.used else 'left out'}: {problem.text()}", file=sys.stderr)
+    if archive is not None:
+        from freeconv.commands.figures import make_figures
+        from freeconv.commands.report import make_report
+
+        left_out = make_figures(values, to, archive)
+        make_report(values, to)
+        print(f"left out, because they show images: drawings, {', '.join(left_out)}")
+
+
+@app.command()
+def archive(
+    params: ParamsFile = Path("params.yaml"),
+    root: Annotated[
+        Path, typer.Option("--from", help="A clone where the study ran, of this version or an earlier one.")
+    ] = Path(),
+    archive_folder: ArchiveFolder = None,
+) -> None:
+    """Write runs, finished or not, their kernel distances and measures to reports/archive/<study>, to be committed.
+
+    Nothing that is there changes; a longer run of the same configuration takes the place of a shorter one. Exit code 1
+    if anything was refused.
+    """
+    from freeconv.commands.archive import archive_study
+    from freeconv.study.params import load_params, study_name
+
+    if not root.is_dir():
+        raise FreeconvError(f"--from: expected the folder of a clone, received {root}, which does not exist")
+    values = load_params(params)
+    refused = archive_study(values, archive_folder or paths.archive_folder(study_name(values, params)), root)
+    for error in refused:
+        print(f"freeconv: refused: {error}", file=sys.stderr)
+    if refused:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -208,12 +259,17 @@ def runs(
             "--format", help="A table of runs, the jobs that `freeconv train` takes as JSON, or the runs' files."
         ),
     ] = (RunsFormat.table),
+    of_archive: Annotated[bool, typer.Option("--archive", help="What the archive has of each run instead.")] = False,
+    archive_folder: ArchiveFolder = None,
 ) -> None:
     """Print every run that the parameters ask for, or the jobs that train them."""
     from freeconv.study import grid
-    from freeconv.study.params import load_params
+    from freeconv.study.params import load_params, study_name
 
     values = load_params(params)
+    if of_archive or archive_folder:
+        _print_archived(values, archive_folder or paths.archive_folder(study_name(values, params)))
+        return
     if output is RunsFormat.files:
         print("\n".join(grid.run_files(values)))
     elif output is RunsFormat.json:
@@ -229,6 +285,20 @@ def runs(
             table.add_row(*(f"{row[column]}" for column in columns))
         Console().print(table)
         print(f"{table.row_count} runs")
+
+
+def _print_archived(params: "Params", folder: str) -> None:
+    """Print what the archive lacks of each run."""
+    from freeconv.commands.archive import missing
+    from freeconv.commands.progress import run_label
+    from freeconv.storage.archive_source import Archive
+
+    found = missing(params, Archive(folder) if Path(folder).is_dir() else None)
+    lacking = [(run, epochs, state) for run, epochs, state in found if state != "complete"]
+    for run, epochs, state in lacking:
+        of = f" of {epochs} epochs" if isinstance(state, int) else ""
+        print(f"{run_label(run)}: {state}{of}")
+    print(f"{len(found) - len(lacking)} of {len(found)} runs are complete in {folder}")
 
 
 @app.command()

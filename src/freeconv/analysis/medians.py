@@ -180,6 +180,50 @@ def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
+def history_table(study: Sequence[Run], traces: pd.DataFrame) -> pd.DataFrame:
+    """Return everything that the runs recorded, for other people's analyses: a row per run and epoch.
+
+    Args:
+        study: the runs.
+        traces: kernel distances, as `freeconv.storage.results.read_traces` returns them.
+
+    Returns:
+        Columns dataset, network, augmentation (as trained: `none` at level 0), level, seed, fold, epoch (0, the
+        untrained network, where there are distances), one for each history, one for each kernel distance
+        (`free_1_euclidean_1`: layer, measure, radius), device, backend, versions. What was not recorded is empty.
+    """
+    keys = ["dataset", "network", "augmentation", "level", "seed", "fold"]
+    frames = []
+    distances = dict(list(_wide_distances(traces, keys).groupby(keys, sort=False))) if len(traces) else {}
+    for run in study:
+        config = run.config
+        labels = (config.dataset, config.network, config.augmentation, config.level, config.train_seed, config.fold)
+        rows = pd.DataFrame(run.history, index=pd.RangeIndex(1, len(run.history["val_acc"]) + 1, name="epoch"))
+        if labels in distances:
+            rows = rows.join(distances[labels].drop(columns=keys).set_index("epoch"), how="outer")
+        about = {
+            **dict(zip(keys, labels, strict=True)),
+            **{name: run.attributes.get(name, "") for name in ("device", "backend")},
+            "versions": _versions(run.attributes.get("versions", {})),
+        }
+        frames.append(pd.concat([rows.reset_index(), pd.DataFrame(about, index=range(len(rows)))], axis=1))
+    frame = pd.concat(frames, ignore_index=True)
+    last = ["device", "backend", "versions"]
+    kept = [str(name) for name in frame if name not in (*keys, "epoch", *last)]
+    kernel = [name for name in kept if "_euclidean_" in name or "_cosine_" in name]
+    return frame[[*keys, "epoch", *(name for name in kept if name not in kernel), *kernel, *last]]
+
+
+def _wide_distances(traces: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return kernel distances with a column for each layer, measure and radius, augmentation as trained."""
+    named = traces.assign(
+        augmentation=np.where(traces["level"] > 0, traces["augmentation"], "none"),
+        column=[f"{row.layer}_{row.measure}_{row.radius}" for row in _rows(traces)],
+    ).drop_duplicates([*keys, "epoch", "column"])
+    order = list(dict.fromkeys(named["column"]))
+    return named.pivot(index=[*keys, "epoch"], columns="column", values="distance")[order].reset_index()
+
+
 def distance(traces: pd.DataFrame) -> pd.DataFrame:
     """Return medians over folds of the kernel distances by epoch (Ott et al. 2019, Figure 5, B.6 and B.7).
 

@@ -11,6 +11,7 @@ from freeconv.report.figures import SAMPLE_ROWS, draw_accuracy, draw_distance, d
 from freeconv.report.measure_figures import draw_sharing, draw_transfer
 from freeconv.report.panels import draw_samples, image_of, style
 from freeconv.report.titles import free_first
+from freeconv.storage.archive_source import Archive
 from freeconv.storage.atomic import write_bytes
 from freeconv.storage.csv_files import read_table
 from freeconv.storage.hdf5 import describe_h5, read_h5
@@ -22,7 +23,7 @@ from freeconv.vocabulary import trained_as
 TABLES = ("accuracy_by_epoch", "distance", "measures")
 
 
-def make_figures(params: Params, folder: str = paths.REPORTS) -> None:
+def make_figures(params: Params, folder: str = paths.REPORTS, archive: Archive | None = None) -> list[str]:
     """Draw all figures of a study, as PNG and SVG: the files of `grid.figure_files`.
 
     Cells without runs are left out and named in the figure; where there are none at all, it says so.
@@ -30,20 +31,31 @@ def make_figures(params: Params, folder: str = paths.REPORTS) -> None:
     Args:
         params: the study. At the paths of `paths` there must be its first shards.
         folder: where `make_tables` put its tables, and where the folder `figures` goes.
+        archive: what the tables were made from, if not from runs: then nothing is read of shards, and figures of images
+            are left out.
+
+    Returns:
+        Names of the figures that are left out.
 
     Raises:
         FreeconvError: a table or shard is missing or damaged.
     """
     tables = {name: read_table(folder, name) for name in TABLES}
+    left_out: list[str] = []
     with style():
         for dataset in params.data.datasets:
             rows = {name: table[table["dataset"] == dataset] for name, table in tables.items()}
-            positions = _positions(params, dataset)
+            free = grid.free_networks(params)
+            positions = _positions(params, dataset) if archive is None else archive.positions(dataset, free)
             for subject, name in grid.figures(params):
+                if name == "samples" and archive is not None:
+                    left_out.append(f"{dataset}-{subject}-{name}")
+                    continue
                 figure = _draw(params, dataset, subject, name, rows, positions)
                 for suffix in ("png", "svg"):
                     path = paths.figure_file(folder, dataset, subject, name, suffix)
                     write_bytes(path, image_of(figure, suffix))
+    return left_out
 
 
 def _positions(params: Params, dataset: str) -> dict[str, dict[str, int]]:

@@ -15,6 +15,7 @@ from freeconv.analysis.medians import (
     accuracy_plot,
     distance,
     distance_plot,
+    history_table,
     last_distance,
     metrics_tree,
     run_table,
@@ -25,6 +26,7 @@ from freeconv.analysis.medians import (
 from freeconv.analysis.paper import compare
 from freeconv.errors import FreeconvError
 from freeconv.networks import NETWORKS
+from freeconv.storage.archive_source import Archive
 from freeconv.storage.atomic import write_text
 from freeconv.storage.csv_files import write_sums
 from freeconv.storage.results import Problem, read_datasets, read_measures, read_runs, read_traces
@@ -37,7 +39,7 @@ from freeconv.study.protocol import conditions, protocol
 from freeconv.vocabulary import Cell
 
 
-def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
+def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | None = None) -> list[Problem]:
     """Write all tables of a study, the files of `layout.table_files`.
 
     Numbers have 6 significant digits; rows follow the order of the parameters. What is missing or cannot be used is
@@ -46,6 +48,7 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
     Args:
         params: the study; its runs, traces and measures are read from the paths of `layout`.
         folder: where the folders `tables` and `plots` and the file `metrics.json` go.
+        archive: what to make them from in the place of these files.
 
     Returns:
         What is in `tables/problems.csv`.
@@ -53,11 +56,12 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
     Raises:
         FreeconvError: no run can be used.
     """
-    study, problems = read_runs(params)
+    source = None if archive is None else archive.source
+    study, problems = read_runs(params, source)
     if not study:
         raise FreeconvError(f"expected at least one run, received none that can be used; first: {problems[0].text()}")
-    traces, trace_problems = read_traces(params)
-    measures, measure_problems = read_measures(params)
+    traces, trace_problems = read_traces(params, source)
+    measures, measure_problems = read_measures(params, source)
     datasets, dataset_problems = read_datasets(params)
     problems += trace_problems + measure_problems + dataset_problems
     metrics, aggregate = grid.metrics(params), params.report.aggregate
@@ -91,6 +95,7 @@ def make_tables(params: Params, folder: str = paths.REPORTS) -> list[Problem]:
         "tables/distance": distance(traces),
         "tables/accuracy_by_epoch": accuracy_by_epoch(by_cell, metrics),
         "tables/search": search(grid.searched(params), study),
+        "tables/history": history_table(study, traces),
         "tables/measures": measures,
         "tables/runs": run_table(study),
         "tables/problems": pd.DataFrame(problems, columns=list(Problem._fields)),

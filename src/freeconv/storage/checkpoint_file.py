@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from freeconv.errors import FreeconvError
-from freeconv.storage.hdf5 import read_h5, write_h5
-from freeconv.storage.run_file import result_arrays, result_of
+from freeconv.storage.atomic import AGAIN
+from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
+from freeconv.storage.run_file import ENVIRONMENT, result_arrays, result_of
 from freeconv.study.code import train_code
 from freeconv.study.jobs import RunConfig
-from freeconv.training.state import MOMENTS, Checkpoint, State
+from freeconv.training.state import MOMENTS, Checkpoint, Result, State
 
 WRITING_SHARE = 1 / 20  # of a job's time goes at most into writing checkpoints
 
@@ -122,6 +123,50 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any], asked: int) -
         _say(f"a checkpoint cannot be used, it is deleted and training starts from the beginning: {reason}")
         delete_checkpoint(path)
         return None
+
+
+def read_recorded(path: str | Path) -> list[tuple[Result, dict[str, Any]]]:
+    """Read what the runs of any checkpoint have recorded so far, without networks.
+
+    Checkpoints of the version of 2026-11-22 are read, too. The file stays as it is; its job may be running.
+
+    Returns:
+        Each run with at least one epoch, `asked` unknown and 0; and attributes as its file would have them, as far as
+        a checkpoint knows them.
+
+    Raises:
+        FreeconvError: the file is missing, damaged, or no checkpoint.
+    """
+    described, _ = describe_h5(path)
+    names = [name for name in described if not name.startswith("state/") and "/network/" not in name]
+    arrays, _ = read_h5(path, [name for name in names if "/state/" not in name])
+    try:
+        identity = json.loads(arrays["identity"].tobytes())
+        # earlier versions trained for as many epochs as the run's configuration said, on one machine
+        configs = [{name: of for name, of in run.items() if name != "epochs"} for run in identity["runs"]]
+        runs = [RunConfig.model_validate_json(json.dumps(config)) for config in configs]
+        environment = {name: identity[name] for name in ENVIRONMENT if name in identity}
+        if "environments" not in arrays:
+            arrays["environments"] = np.frombuffer(_text([[{"epoch": 0, **environment}]] * len(runs)), "uint8")
+        checkpoint = _from_arrays(runs, 0, {name: of for name, of in arrays.items() if not name.startswith("state/")})
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise FreeconvError(f"{path}: expected a checkpoint, received another file; {AGAIN}") from error
+    found = []
+    for result in checkpoint.results:
+        first, *seams = result.environments
+        attributes = {
+            "config": result.run.dump(),
+            "epochs": result.epochs,
+            "stopped_early": result.stopped_early,
+            "seconds": result.seconds,
+            "overhead_seconds": result.overhead_seconds,
+            "seams": seams,
+            **{name: identity[name] for name in ("data_sha256", "code")},
+            **{name: value for name, value in first.items() if name != "epoch"},
+        }
+        if result.epochs:
+            found.append((result, attributes))
+    return found
 
 
 def _from_arrays(runs: Sequence[RunConfig], asked: int, arrays: Mapping[str, np.ndarray]) -> Checkpoint:

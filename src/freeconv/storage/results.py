@@ -1,5 +1,6 @@
 """What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,12 +14,13 @@ from freeconv.storage.csv_files import read_csv
 from freeconv.storage.dataset_file import read_content
 from freeconv.storage.run_file import ENVIRONMENT, Run, read_run
 from freeconv.study import grid, paths
-from freeconv.study.jobs import Config, MeasureConfig, check_config
+from freeconv.study.jobs import Config, MeasureConfig, RunConfig, check_config
 from freeconv.study.params import Params
 from freeconv.vocabulary import trained_as
 
 # Accuracy on the held-out fold that a constant answer can reach: folds do not hold equally many images of each class.
 COLLAPSED = 1.25
+ORIGIN = ("code", *ENVIRONMENT)  # attributes of a run's file: what numbers depend on beside the configuration
 DATASET_COLUMNS = ("dataset", "kind", "name", "number", "first")
 
 
@@ -40,17 +42,40 @@ class Problem(NamedTuple):
         return f"{self.path}: {self.problem}"
 
 
-def read_runs(params: Params) -> tuple[list[Run], list[Problem]]:
+class Source(NamedTuple):
+    """What tables are made from.
+
+    Attributes:
+        run: takes a run, the path of its file, and the epochs asked for; returns its histories.
+        traces: takes the path of kernel-distance traces and what they are computed from; returns them, and sentences
+            that say what is wrong with runs that are left out of them.
+        measures: likewise of the measures of trained networks.
+
+    What cannot be used is a `FreeconvError`.
+    """
+
+    run: Callable[[RunConfig, str, int], Run]
+    traces: Callable[[str, Config], tuple[pd.DataFrame, list[str]]]
+    measures: Callable[[str, Config], tuple[pd.DataFrame, list[str]]]
+
+
+def read_runs(params: Params, source: Source | None = None) -> tuple[list[Run], list[Problem]]:
     """Read the histories of every run that the parameters ask for, in the order of `runs.runs`.
 
     Left out are runs whose file is missing, damaged or from other parameters, and those whose loss is not finite.
-    Runs that are no better than chance are named and used: that is a result.
+    Runs that are no better than chance are named and used: that is a result. Cells whose runs are not all of one
+    machine, version and code are named.
+
+    Args:
+        params: the study.
+        source: where they are; the files of the jobs if None, as of the other functions.
     """
+    read = (source or FILES).run
     study, problems = [], []
     asked = grid.runs(params), grid.run_files(params), grid.run_epochs(params)
     for config, path, epochs in zip(*asked, strict=True):
         try:
-            run = read_run(config, path, epochs)
+            run = read(config, path, epochs)
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
             continue
@@ -61,7 +86,33 @@ def read_runs(params: Params) -> tuple[list[Run], list[Problem]]:
             problems += _seams(run)
         if problem:
             problems.append(problem)
-    return study, problems
+    return study, [*problems, *_mixtures(study)]
+
+
+def _mixtures(study: Sequence[Run]) -> list[Problem]:
+    """Return the problems of cells whose runs were not all trained by one code on one machine, at the first other."""
+    cells: dict[tuple[str, str, str, float], list[Run]] = {}
+    for run in study:
+        config = run.config
+        cells.setdefault((config.dataset, config.network, config.augmentation, config.level), []).append(run)
+    problems = []
+    for first, *others in cells.values():
+        for other in others:
+            names = [name for name in ORIGIN if _origin(first, name) != _origin(other, name)]
+            if names:
+                texts = [f"{name} {_origin(first, name)}, received {_origin(other, name)}" for name in names]
+                text = f"expected one machine, version and code for all runs of a cell: expected {'; '.join(texts)}"
+                problems.append(Problem(other.path, True, text))
+                break
+    return problems
+
+
+def _origin(run: Run, name: str) -> str:
+    """Return one of `ORIGIN` as text: not this project's version, whose code has a hash."""
+    value = run.attributes.get(name, "not recorded")
+    return _text(
+        {package: of for package, of in value.items() if package != "freeconv"} if name == "versions" else value
+    )
 
 
 def _seams(run: Run) -> list[Problem]:
@@ -116,7 +167,7 @@ def _collapsed(run: Run) -> Problem | None:
     )
 
 
-def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+def read_traces(params: Params, source: Source | None = None) -> tuple[pd.DataFrame, list[Problem]]:
     """Read the kernel-distance traces of all cells of the free network; none, if it is not studied.
 
     Returns:
@@ -134,7 +185,7 @@ def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
                 if path not in files:
                     config = grid.distance_config(params, dataset, "fcn", trained, level)
                     try:
-                        files[path], _ = _read_table(path, config)
+                        files[path], _ = (source or FILES).traces(path, config)
                     except FreeconvError as error:
                         files[path] = None
                         problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
@@ -145,7 +196,7 @@ def read_traces(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
     return traces, problems
 
 
-def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
+def read_measures(params: Params, source: Source | None = None) -> tuple[pd.DataFrame, list[Problem]]:
     """Read what was measured of all trained networks.
 
     Returns:
@@ -155,21 +206,24 @@ def read_measures(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
     frames, problems = [], []
     for path, config in zip(grid.measure_files(params), grid.measure_configs(params), strict=True):
         try:
-            frame, left_out = _read_table(path, config)
+            frame, left_out = (source or FILES).measures(path, config)
             frames.append(frame)
-            problems += [Problem(path, True, _longer(config, fold)) for fold in left_out]
+            problems += [Problem(path, True, text) for text in left_out]
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
     measures = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASURE_COLUMNS))
     return measures, problems
 
 
-def _longer(config: MeasureConfig, fold: str) -> str:
-    """Return what is wrong with a run that was trained longer than asked for."""
-    return (
+def _read_measures(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
+    """Read one file of measures, and say which runs are left out of it because they were trained longer."""
+    assert isinstance(config, MeasureConfig)
+    frame, left_out = _read_table(path, config)
+    return frame, [
         f"expected networks after {config.train.epochs} epochs, received that of fold {fold} after more: it is left "
         "out; its histories and kernels are used"
-    )
+        for fold in left_out
+    ]
 
 
 def _read_table(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
@@ -182,6 +236,9 @@ def _read_table(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
     left_out = stored.pop("left_out", [])
     check_config(path, stored, config.dump())
     return frame, left_out
+
+
+FILES = Source(read_run, _read_table, _read_measures)
 
 
 def read_datasets(params: Params) -> tuple[pd.DataFrame, list[Problem]]:

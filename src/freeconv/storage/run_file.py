@@ -104,13 +104,13 @@ def stored_config(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name != "epochs"} if isinstance(config, dict) else {}
 
 
-def read_run(config: RunConfig, path: str, epochs: int) -> Run:
+def read_run(config: RunConfig, path: str, epochs: int | None) -> Run:
     """Read one run's histories, not its kernels, and check that it is the run asked for.
 
     Args:
         config: the run.
         path: its file.
-        epochs: asked for; of a run that was trained longer, the first ones are read.
+        epochs: asked for; of a run that was trained longer, the first ones are read; all, however many, if None.
 
     Raises:
         FreeconvError: the file is missing or damaged, of another run, or the run has fewer epochs and did not stop
@@ -120,7 +120,8 @@ def read_run(config: RunConfig, path: str, epochs: int) -> Run:
     arrays, attributes = read_h5(path, [f"history/{name}" for name in names])
     check_run(path, attributes, config)
     history = {name: arrays[f"history/{name}"] for name in names}
-    _check_epochs(path, attributes, history["val_acc"], epochs)
+    if epochs is not None:
+        _check_epochs(path, attributes, history["val_acc"], epochs)
     return Run(config, path, {name: values[:epochs] for name, values in history.items()}, attributes)
 
 
@@ -132,11 +133,19 @@ def _recorded(config: RunConfig, described: Mapping[str, Array]) -> list[str]:
 
 def _check_epochs(path: str | Path, attributes: Mapping[str, Any], accuracies: np.ndarray, epochs: int) -> None:
     """Refuse a run that has fewer epochs than asked for and did not stop early."""
-    waited = len(accuracies) - _best_epoch(accuracies)
-    # files of earlier versions do not say it
-    stopped_early = attributes.get("stopped_early", waited >= attributes["config"]["patience"])
-    if len(accuracies) < epochs and not stopped_early:
+    if len(accuracies) < epochs and not has_stopped_early(attributes, accuracies):
         raise FreeconvError(f"{path}: expected {epochs} epochs, received {len(accuracies)}; run snakemake")
+
+
+def has_stopped_early(attributes: Mapping[str, Any], accuracies: np.ndarray) -> bool:
+    """Return whether a run has stopped early; files of earlier versions do not say it.
+
+    Args:
+        attributes: of its file.
+        accuracies: on the clean held-out fold, by epoch.
+    """
+    waited = len(accuracies) - _best_epoch(accuracies)
+    return bool(attributes.get("stopped_early", waited >= attributes["config"]["patience"]))
 
 
 def _best_epoch(accuracies: Sequence[float] | np.ndarray) -> int:
@@ -153,13 +162,15 @@ def stored_epochs(described: Mapping[str, Array]) -> int:
     return described["history/val_acc"].shape[0]
 
 
-def read_kernels(config: RunConfig, path: str | Path, epochs: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_kernels(
+    config: RunConfig, path: str | Path, epochs: int | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read the kernels of a run's recorded layers.
 
     Args:
         config: the run.
         path: its file.
-        epochs: asked for; snapshots after more are left out.
+        epochs: asked for; snapshots after more are left out; all that there are if None.
 
     Returns:
         `kernel_epochs` (snapshots,) and `kernels/<layer>` (snapshots, …), and the file's attributes.
@@ -167,11 +178,13 @@ def read_kernels(config: RunConfig, path: str | Path, epochs: int) -> tuple[dict
     Raises:
         FreeconvError: as `read_run`.
     """
-    arrays, attributes = read_h5(path)
+    names = [name for name in describe_h5(path)[0] if name == "kernel_epochs" or name.startswith("kernels/")]
+    arrays, attributes = read_h5(path, ["history/val_acc", *names])
     check_run(path, attributes, config)
+    if epochs is None:
+        return {name: arrays[name] for name in names}, attributes
     _check_epochs(path, attributes, arrays["history/val_acc"], epochs)
     kept = arrays["kernel_epochs"] <= epochs
-    names = [name for name in arrays if name == "kernel_epochs" or name.startswith("kernels/")]
     return {name: arrays[name][kept] for name in names}, attributes
 
 

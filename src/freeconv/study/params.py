@@ -388,6 +388,9 @@ class Params(Config):
         description="Python files of one's own that add augmentations, networks, datasets or measures "
         "(docs/extending.md).",
     )
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = Field(
+        None, description="Name of the archive's folder below `reports/archive`; the parameter file's name if null."
+    )
     data: Data = Data()
     aug: Aug = Aug()
     shards: Shards = Shards()
@@ -436,10 +439,10 @@ class Params(Config):
     def dump(self) -> dict[str, Any]:
         """Return the parameters as plain JSON types, without what they do not use.
 
-        Left out are modules, which decide nothing by themselves, and augmentations that networks are neither trained
-        nor evaluated on: so one that is registered changes nothing for studies without it.
+        Left out are modules and the study's name, which decide nothing by themselves, and augmentations that networks
+        are neither trained nor evaluated on: so one that is registered changes nothing for studies without it.
         """
-        values = self.model_dump(mode="json", exclude={"modules"})
+        values = self.model_dump(mode="json", exclude={"modules", "study"})
         aug, strengths = values["aug"], values["evaluate"]
         values["evaluate"] = {name: strength for name, strength in strengths.items() if strength is not None}
         # of translation, no levels are not the default: they must be said
@@ -529,6 +532,16 @@ def load_params(path: str | Path) -> Params:
         return check_params(json.loads(str(path)))
     values = read_values(path)
     return check_params({} if values is None else values, str(path))
+
+
+def study_name(params: Params, path: str | Path) -> str:
+    """Return the name of a study: its own, else that of its parameter file; `params` if there is no file.
+
+    Args:
+        params: of the study.
+        path: of the parameter file, or parameters written out as one JSON object.
+    """
+    return params.study or ("params" if str(path).startswith("{") else Path(path).stem)
 
 
 def read_values(path: str | Path) -> Any:

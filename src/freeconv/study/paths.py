@@ -65,6 +65,26 @@ def measure_file(dataset: str, network: str, augmentation: str, level: float | s
     return f"results/measure/{dataset}/{network}/{augmentation}/{level}.csv"
 
 
+def archive_folder(study: str) -> str:
+    """Return the folder of a study's archive: `reports/archive/<study>`."""
+    return f"{REPORTS}/archive/{study}"
+
+
+def archive_file(folder: str, dataset: str, network: str, augmentation: str, level: float) -> str:
+    """Return the path of archived runs: `<folder>/<dataset>/<network>/<augmentation>/<level>.csv`."""
+    return f"{folder}/{dataset}/{network}/{augmentation}/{level_text(level)}.csv"
+
+
+def archived_measures_file(folder: str, dataset: str, network: str, augmentation: str, level: float) -> str:
+    """Return the path of archived measures: `<folder>/<dataset>/<network>/<augmentation>/<level>-measures.csv`."""
+    return f"{folder}/{dataset}/{network}/{augmentation}/{level_text(level)}-measures.csv"
+
+
+def archived_kernels_file(folder: str, dataset: str, network: str, augmentation: str, level: float) -> str:
+    """Return the path of archived kernels: `<folder>/<dataset>/<network>/<augmentation>/<level>-kernels.npz`."""
+    return f"{folder}/{dataset}/{network}/{augmentation}/{level_text(level)}-kernels.npz"
+
+
 def sums_file(folder: str = REPORTS) -> str:
     """Return the path of the hashes of all tables and of `metrics.json`: `<folder>/tables/SHA256SUMS`."""
     return f"{folder}/tables/SHA256SUMS"
@@ -81,6 +101,7 @@ def table_files(folder: str = REPORTS) -> list[str]:
         "compared",
         "dataset",
         "distance",
+        "history",
         "measures",
         "problems",
         "runs",
