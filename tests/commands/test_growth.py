@@ -11,6 +11,7 @@ from freeconv.commands import train
 from freeconv.errors import FreeconvError
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.storage.run_file import TrainedLongerError, read_network, read_run
+from freeconv.study.jobs import Optimizer, Schedule
 from freeconv.training.stack import compile_replicas
 from freeconv.training.state import LATER, Result, members_left
 from tests.storage.test_checkpoint_file import Killer, Sums, start_job
@@ -91,11 +92,14 @@ def test_a_continued_run_equals_one_in_one_go_wherever_it_is_continued_and_stops
 
 
 REGULAR = Free(4, 3, 2), BatchNormalization(0.8), Dropout(0.5), Dense(8)
+SGD, COSINE = Optimizer(name="sgd", momentum=0.9), Schedule(name="cosine", epochs=9, warmup=2)
 REAL = {
     "cnn-off": ("off", {"network": "cnn", "levels": [0.2], "fold_indices": [0]}),
     "missing-off": ("off", {"network": "fcn-vcp-0.5", "vcp_mask": "connections", "levels": [0.2], "fold_indices": [0]}),
     "fcn-on": ("on", {"network": "fcn", "levels": [0.2], "fold_indices": [0, 2], "patience": 1}),
     "regular-off": ("off", {"network": "regular", "levels": [0.2], "fold_indices": [0]}),
+    "sgd-on": ("on", {"network": "cnn", "levels": [0.2], "fold_indices": [0, 2], "optimizer": SGD, "schedule": COSINE}),
+    "plain-off": ("off", {"network": "cnn", "levels": [0.2], "fold_indices": [0], "optimizer": Optimizer(name="sgd")}),
     "regular-on": ("on", {"network": "regular", "levels": [0.2], "fold_indices": [0, 1, 2], "patience": 1}),
 }
 
@@ -105,7 +109,7 @@ def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     stack, values = REAL[name]
     compiled = {}
     monkeypatch.setattr(
-        train, "compile_replicas", lambda model, rate: compiled.setdefault("once", compile_replicas(model, rate))
+        train, "compile_replicas", lambda model, rule: compiled.setdefault("once", compile_replicas(model, rule))
     )
     with registered("regular", *REGULAR):
         whole = config(**values, epochs=7)
@@ -308,3 +312,19 @@ def test_stacks_are_halved_as_they_were():
     # they stop after epochs 2, 3, and never
     results = [after(2, 1), after(3, 2), after(5, 5), after(5, 5)]
     assert [members_left(results, epochs) for epochs in range(5)] == [[0, 1, 2, 3]] * 3 + [[2, 3]] * 2
+
+
+def test_the_learning_rate_of_each_epoch_is_recorded_and_another_optimizer_is_another_run(
+    folder, tmp_path, sums, capsys
+):
+    job = config(**SUMS, levels=[0.2], fold_indices=[0], epochs=3)
+    scheduled = config(**SUMS, levels=[0.2], fold_indices=[0], epochs=3, schedule=Schedule(name="steps", at=[1, 2]))
+    (run,), (of_schedule,) = job.runs(), scheduled.runs()
+    assert "schedule" not in run.dump()
+    assert "optimizer" not in of_schedule.dump()
+    for one in (job, scheduled):
+        grow(folder, tmp_path, one)
+        rates = read_h5(run_path(tmp_path)(run))[0]["history/learning_rate"]
+        assert rates.tolist() == pytest.approx([0.001] * 3 if one is job else [0.001, 0.0001, 0.00001])
+    assert "schedule" in capsys.readouterr().out
+    assert len(list((tmp_path / "attic").rglob("*.h5"))) == 1

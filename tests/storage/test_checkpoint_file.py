@@ -419,7 +419,7 @@ def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     stack, values = REAL[name]
     every, compiled = Killer(), {}
     monkeypatch.setattr(
-        train, "compile_replicas", lambda model, rate: compiled.setdefault("once", compile_replicas(model, rate))
+        train, "compile_replicas", lambda model, rule: compiled.setdefault("once", compile_replicas(model, rule))
     )
     with registered("regular", *REGULAR), registered("flat", Dense(8)):
         job = config(**values)

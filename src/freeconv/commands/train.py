@@ -37,6 +37,7 @@ from freeconv.study import paths
 from freeconv.study.code import train_code
 from freeconv.study.jobs import RunConfig, TrainConfig
 from freeconv.training.loop import train_runs
+from freeconv.training.optimizers import rule
 from freeconv.training.precision import has_gpu, use_precision
 from freeconv.training.side_by_side import SideBySide
 from freeconv.training.stack import compile_replicas, initial_state, is_out_of_memory, on_device
@@ -158,11 +159,13 @@ class _Networks:
         self.config, self.dataset, self.dtype, self.stacked, self.run_path = config, dataset, dtype, stacked, run_path
         self.environment = {**environment(), "threads": threads}
         model = self._built(0)
-        self.make_replicas = compile_replicas(model, config.learning_rate)
+        self.rule = rule(config, len(dataset.images))
+        self.make_replicas = compile_replicas(model, self.rule)
         self.stored = list(weight_variables(model))
         self.variables = Variables(
             [variable.path for variable in model.trainable_variables],
             [variable.path for variable in model.non_trainable_variables],
+            self.rule.moments,
         )
         self.grids = {
             name: list(layer.grid(layer.input.shape)) if isinstance(layer, FreeConv2D) else [1, 1]
@@ -364,7 +367,7 @@ def _results(
 
 def _untrained(stack: Sequence[Result], networks: _Networks) -> Checkpoint:
     """Return where the training of a stack is before its first epoch."""
-    state = initial_state([networks.untrained(result.run) for result in stack])
+    state = initial_state([networks.untrained(result.run) for result in stack], networks.rule.moments)
     begin = [{"epoch": 0, **networks.environment}]
     results = [Result(result.run, result.asked, environments=list(begin)) for result in stack]
     return Checkpoint(results, list(range(len(stack))), state)

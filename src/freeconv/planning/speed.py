@@ -229,7 +229,7 @@ def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_s
         wanted.kind, wanted.shape, classes, seed=0, layers=wanted.layers, stacked=replicas is not None, dtype=dtype
     )
     built = time.perf_counter()
-    stack = compile_replicas(model, learning_rate=0.001)(initial_state([model] * number))
+    stack = compile_replicas(model, 0.001)(initial_state([model] * number))
     rng = np.random.default_rng(0)
     images = on_device(rng.integers(0, 256, (TIMED_IMAGES, *wanted.shape), "uint8"))
     labels = on_device(rng.integers(0, classes, TIMED_IMAGES, "int32"))

@@ -8,7 +8,16 @@ from freeconv.augmentations import AUGMENTATIONS, studied
 from freeconv.augmentations import metrics as accuracies
 from freeconv.networks import NETWORKS
 from freeconv.study import paths
-from freeconv.study.jobs import CellConfig, DistanceConfig, MeasureConfig, RunConfig, ShardConfig, TrainConfig
+from freeconv.study.jobs import (
+    CellConfig,
+    DistanceConfig,
+    MeasureConfig,
+    Optimizer,
+    RunConfig,
+    Schedule,
+    ShardConfig,
+    TrainConfig,
+)
 from freeconv.study.network_names import Variant, parse_variant, variant_name
 from freeconv.study.params import FuseAxis, Params, check_params
 from freeconv.vocabulary import Cell, level_text, trained_as
@@ -186,6 +195,8 @@ def train_config(
         seed=params.seed,
         initializer=train.initializer,
         vcp_mask=params.vcp.mask if variant.vcp else None,
+        optimizer=train.optimizer if train.optimizer != Optimizer() else None,
+        schedule=train.schedule if train.schedule != Schedule() else None,
         precision=train.precision,
         resumable=train.resumable,
         kernel_layers=tuple(train.kernel_layers),

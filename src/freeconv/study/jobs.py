@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 
 from freeconv.augmentations import AUGMENTATIONS
@@ -29,6 +30,7 @@ from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
 
 Level = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1)]
+LATER = ("optimizer", "schedule")  # settings that runs of earlier versions do not have
 TrainSeed = Annotated[int, Field(ge=0)]
 
 
@@ -163,8 +165,61 @@ class ShardConfig(Config):
     seed: int
 
 
+class Optimizer(Config):
+    """How a step changes the weights, by Keras's formulas (`freeconv.training.optimizers`)."""
+
+    name: Literal["adam", "adamw", "sgd"] = Field("adam", description="`adam`, `adamw` or `sgd`.")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Of `sgd`.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="Decoupled weight decay of `adamw` and `sgd`: before each step all weights are shortened by the "
+        "share learning rate · weight_decay.",
+    )
+
+    @model_validator(mode="after")
+    def _has_what_it_is_given(self) -> Self:
+        if self.momentum and self.name != "sgd":
+            raise ValueError(f"momentum with sgd only, received {self.momentum} with {self.name}")
+        if self.weight_decay and self.name == "adam":
+            raise ValueError(f"weight_decay with adamw or sgd only, received {self.weight_decay} with adam")
+        return self
+
+
+class Schedule(Config):
+    """How the learning rate changes in the course of training (`freeconv.training.optimizers`).
+
+    Its lengths are its own, so that a run that is continued goes on as it would have.
+    """
+
+    name: Literal["constant", "cosine", "steps"] = Field(
+        "constant", description="`constant`, `cosine` (to 0 over `epochs`) or `steps` (times `factor` at each of `at`)."
+    )
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="Of `cosine`: epochs after which it is 0.")
+    at: list[Annotated[int, Field(ge=1)]] = Field([], description="Of `steps`: epochs after which the rate changes.")
+    factor: Annotated[float, Field(gt=0)] = Field(0.1, description="Of `steps`: what the rate is multiplied by.")
+    warmup: Annotated[int, Field(ge=0)] = Field(
+        0, description="Epochs at the beginning in which the rate grows linearly; it multiplies the schedule."
+    )
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if (self.name == "cosine") != (self.epochs is not None):
+            raise ValueError(f"epochs with cosine, and with it only, received {self.epochs} with {self.name}")
+        if (self.name == "steps") != bool(self.at):
+            raise ValueError(f"at with steps, and with it only, received {self.at} with {self.name}")
+        if self.at != sorted(set(self.at)):
+            raise ValueError(f"at in ascending order, each once, received {self.at}")
+        return self
+
+
 class TrainSettings(Config):
-    """What all runs of a training job have in common, and what a run is, but for how long it is trained."""
+    """What all runs of a training job have in common, and what a run is, but for how long it is trained.
+
+    Attributes:
+        optimizer: Adam if None, and then left out of what is written, as is the schedule: files of earlier versions,
+            which had no other, are of the same runs.
+        schedule: a constant learning rate if None.
+    """
 
     dataset: str
     network: Network
@@ -181,6 +236,14 @@ class TrainSettings(Config):
     kernel_layers: Annotated[tuple[int, ...], Field(strict=False)]
     forms: Forms
     evaluate: Evaluate
+    optimizer: Optimizer | None = None
+    schedule: Schedule | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_of_earlier_versions(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is as it always was in earlier versions, so that their files are of the same runs."""
+        values = serialized(self)
+        return {name: value for name, value in values.items() if value is not None or name not in LATER}
 
     @property
     def variant(self) -> Variant:
@@ -206,9 +269,9 @@ class RunConfig(TrainSettings):
     def _as_of_one_seed(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave the first seed out, so that files of earlier versions, which had no other, are of the same runs."""
         values = serialized(self)
-        if not self.train_seed:
-            del values["train_seed"]
-        return values
+        left_out = {name for name in LATER if values.get(name) is None}
+        left_out |= set() if self.train_seed else {"train_seed"}
+        return {name: value for name, value in values.items() if name not in left_out}
 
     def shard(self, copy_index: int) -> ShardConfig:
         """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""

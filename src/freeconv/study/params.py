@@ -23,7 +23,7 @@ from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURES
 from freeconv.networks import NETWORKS
 from freeconv.registry import load_modules
-from freeconv.study.jobs import Config, Level, first_error
+from freeconv.study.jobs import Config, Level, Optimizer, Schedule, first_error
 from freeconv.vocabulary import (
     Aggregate,
     Compression,
@@ -178,7 +178,9 @@ class Train(Config):
         50, description="Stop after this many epochs without a better accuracy on the held-out fold."
     )
     batch: Annotated[int, Field(ge=1)] = Field(256, description="Images per training step.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="Learning rate of Adam.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="Learning rate of the optimizer.")
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
     initializer: Initializer = Field(
         "glorot-authors",
         description="Glorot-uniform limits of free layers: `glorot-authors` multiplies both fans by the number of "

@@ -47,6 +47,11 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
         found.append(f"batch {ours.batch} instead of {theirs['batch']}")
     if ours.learning_rate != theirs["learning_rate"]:
         found.append(f"learning rate {ours.learning_rate:g} instead of {theirs['learning_rate']:g}")
+    if ours.optimizer is not None:
+        found.append(f"optimizer {ours.optimizer.name} instead of adam")
+    if ours.schedule is not None:
+        about = ours.schedule.model_dump(exclude_defaults=True)
+        found.append(f"a learning rate with {', '.join(f'{key} {value}' for key, value in about.items())}")
     if params.aug.copies < ours.epochs:
         found.append(f"{params.aug.copies} augmented passes in turn instead of a new one each epoch")
     if ours.initializer != "glorot-authors":

@@ -10,6 +10,7 @@ import numpy as np
 from freeconv.data.batches import epoch_batches
 from freeconv.data.evaluation_sets import clean_sample, evaluation_sets
 from freeconv.data.folds import fold_index
+from freeconv.training.optimizers import rule
 from freeconv.training.stack import Replicas, on_device
 from freeconv.training.state import Checkpoint, Result, State, Variables, halved, kept_state
 
@@ -90,8 +91,10 @@ class SideBySide:
             Name of a column of the history to one number per run in the stack.
         """
         losses, accuracies = self._replicas.train(images, self._labels, batches)
-        steps, rate = (np.full(len(self._members), value) for value in (len(batches), self.run.learning_rate))
-        return {"train_loss": losses, "train_acc": accuracies, "steps": steps, "learning_rate": rate}
+        last_step = (self.epochs + 1) * len(batches) - 1
+        rate = float(rule(self.run, self._number).rate_at(last_step))
+        steps, rates = (np.full(len(self._members), value) for value in (len(batches), rate))
+        return {"train_loss": losses, "train_acc": accuracies, "steps": steps, "learning_rate": rates}
 
     def evaluate(self) -> dict[str, np.ndarray]:
         """Evaluate each run on its held-out fold, and on training images as they are; return numbers as `train`."""

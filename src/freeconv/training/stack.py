@@ -15,12 +15,10 @@ import numpy as np
 from keras import ops
 
 from freeconv.errors import FreeconvError
-from freeconv.training.state import State
+from freeconv.training.optimizers import Rule, adam
+from freeconv.training.state import MOMENTS, State
 
 EVALUATE_BATCH = 1000
-
-# Adam as in Kingma and Ba 2014 with Keras's defaults: the epsilon outside the bias correction.
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 
 class Replicas(NamedTuple):
@@ -51,8 +49,12 @@ def on_device(array: np.ndarray) -> Any:
     return ops.convert_to_tensor(array)
 
 
-def initial_state(models: Sequence[keras.Model]) -> State:
+def initial_state(models: Sequence[keras.Model], moments: Sequence[str] = MOMENTS) -> State:
     """Return the state before the first step of a stack of networks: weights, zero moments and zero steps.
+
+    Args:
+        models: the networks.
+        moments: those that the optimizer has (see `freeconv.training.optimizers.Rule`); others are empty.
 
     Returns:
         `weights`, `first` and `second` moments and `fixed` (what no gradient changes: masks of missing connections,
@@ -67,21 +69,20 @@ def initial_state(models: Sequence[keras.Model]) -> State:
     weights = stacked("trainable_variables")
     return {
         "weights": weights,
-        "first": [np.zeros_like(weight) for weight in weights],
-        "second": [np.zeros_like(weight) for weight in weights],
+        **{name: [np.zeros_like(weight) for weight in weights] if name in moments else [] for name in MOMENTS},
         "fixed": stacked("non_trainable_variables"),
         "step": np.zeros(len(models), "float32"),
     }
 
 
-def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[State], Replicas]:
-    """Return the function that makes a stack from a state: cross-entropy and Adam.
+def compile_replicas(model: keras.Model, rule: Rule | float) -> Callable[[State], Replicas]:
+    """Return the function that makes a stack from a state, trained by cross-entropy.
 
     States of the same number of replicas share one compiled program.
 
     Args:
         model: from images float32 in [0, 1] to logits; gives the computation, its own weights are not used.
-        learning_rate: of Adam.
+        rule: how a step changes the weights; Adam at this learning rate if it is a number.
 
     Raises:
         FreeconvError: the Keras backend is neither TensorFlow nor JAX.
@@ -90,7 +91,7 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
     if backend not in BACKENDS:
         raise FreeconvError(f"KERAS_BACKEND: expected tensorflow or jax, received {backend}; set the variable")
     gradient, compiled = BACKENDS[backend]
-    train_one, evaluate_one = _steps(model, learning_rate, gradient)
+    train_one, evaluate_one = _steps(model, rule if isinstance(rule, Rule) else Rule(adam, rule), gradient)
     programs = compiled(train_one, updates=True), compiled(evaluate_one, updates=False)
     groups = {"weights": model.trainable_variables, "fixed": model.non_trainable_variables}
     places = {
@@ -99,7 +100,7 @@ def compile_replicas(model: keras.Model, learning_rate: float) -> Callable[[Stat
     return lambda state: _stack(*programs, places, state)
 
 
-def _steps(model: keras.Model, learning_rate: float, gradient: Callable) -> tuple[Callable, Callable]:
+def _steps(model: keras.Model, rule: Rule, gradient: Callable) -> tuple[Callable, Callable]:
     """Return a training step and an evaluation step of one network, neither compiled."""
 
     def losses_and_correct(state: State, weights: Any, images: Any, labels: Any, rows: Any, training: bool) -> Any:
@@ -117,7 +118,7 @@ def _steps(model: keras.Model, learning_rate: float, gradient: Callable) -> tupl
             return ops.mean(losses), (ops.stack([ops.sum(losses), ops.sum(correct)]), fixed)
 
         gradients, (sums, fixed) = gradient(loss, state["weights"])
-        return {**adam(state, gradients, learning_rate), "fixed": fixed}, sums
+        return {**rule.update(state, gradients, rule.rate_at(state["step"])), "fixed": fixed}, sums
 
     def evaluate_one(state: State, images: Any, labels: Any, rows: Any, weight: Any) -> tuple[State, Any]:
         losses, correct, _ = losses_and_correct(state, state["weights"], images, labels, rows, training=False)
@@ -190,30 +191,6 @@ def normalised(images: Any) -> Any:
     """Return stored images as float32 on the [0, 1] scale: uint8 is divided by 255, floats are taken as they are."""
     scale = 1 / 255 if keras.backend.standardize_dtype(images.dtype) == "uint8" else 1.0
     return ops.cast(images, "float32") * scale
-
-
-def adam(state: State, gradients: Sequence[Any], learning_rate: float) -> State:
-    """Return the state after one step of Adam (Kingma and Ba 2014, with the constants that Keras has as defaults).
-
-    Keras's own optimizer cannot be used on a stack under TensorFlow: it has no stateless form there.
-
-    Args:
-        state: of one network, as `initial_state` gives it, without the replica axis.
-        gradients: one per trained weight.
-        learning_rate: the step size.
-    """
-    step = state["step"] + 1
-    rate = learning_rate * ops.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
-    # The first layer's gradient is computed last. Until then other layers' weights are still read, and XLA would copy
-    # them in order to update them before; a rate that depends on that gradient makes all updates wait.
-    rate = rate + 0 * ops.reshape(gradients[0], (-1,))[0]
-    first = [old + (new - old) * (1 - BETA_1) for old, new in zip(state["first"], gradients, strict=True)]
-    second = [old + (new * new - old) * (1 - BETA_2) for old, new in zip(state["second"], gradients, strict=True)]
-    weights = [
-        weight - rate * one / (ops.sqrt(two) + EPSILON)
-        for weight, one, two in zip(state["weights"], first, second, strict=True)
-    ]
-    return {**state, "weights": weights, "first": first, "second": second, "step": step}
 
 
 class Program(NamedTuple):

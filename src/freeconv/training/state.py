@@ -119,10 +119,17 @@ SPLIT = Checkpoint([], [], {})
 
 
 class Variables(NamedTuple):
-    """Names of a network's variables, in the order of a `State`: those that are trained, and the others."""
+    """Names of a network's variables, in the order of a `State`: those that are trained, and the others.
+
+    Attributes:
+        weights: trained.
+        fixed: others.
+        moments: which the optimizer has of each trained one.
+    """
 
     weights: Sequence[str]
     fixed: Sequence[str]
+    moments: Sequence[str] = MOMENTS
 
 
 def kept_state(state: State, place: int, variables: Variables, stored: Iterable[str]) -> dict[str, np.ndarray]:
@@ -135,12 +142,13 @@ def kept_state(state: State, place: int, variables: Variables, stored: Iterable[
         stored: names of those that are kept of a trained network anyway.
 
     Returns:
-        `first/<variable>` and `second/<variable>`, Adam's moments; `fixed/<position>`, what is not trained and not
-        stored, as random generators, whose names Keras counts through; and `step`, float32 (), Adam's steps.
+        `first/<variable>` and `second/<variable>`, the optimizer's moments, those that it has; `fixed/<position>`, what
+        is not trained and not stored, as random generators, whose names Keras counts through; and `step`, float32 (),
+        the steps done.
     """
     kept = {
         f"{moment}/{name}": array[place]
-        for moment in MOMENTS
+        for moment in variables.moments
         for name, array in zip(variables.weights, state[moment], strict=True)
     }
     fixed = enumerate(zip(variables.fixed, state["fixed"], strict=True))
@@ -166,7 +174,10 @@ def continued_state(members: Sequence[Result], variables: Variables) -> State:
     fixed = [name if name in held[0] else f"fixed/{number}" for number, name in enumerate(variables.fixed)]
     return {
         "weights": stacked(variables.weights),
-        **{moment: stacked(f"{moment}/{name}" for name in variables.weights) for moment in MOMENTS},
+        **{
+            moment: stacked(f"{moment}/{name}" for name in variables.weights) if moment in variables.moments else []
+            for moment in MOMENTS
+        },
         "fixed": stacked(fixed),
         "step": np.stack([arrays["step"] for arrays in held]),
     }
