@@ -1,4 +1,5 @@
 import shutil
+from itertools import product
 from pathlib import Path
 
 import matplotlib
@@ -8,6 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from freeconv.analysis.authors import authors_envelope
 from freeconv.commands.figures import make_figures
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
@@ -489,3 +491,41 @@ def test_words_in_tables_stay_words(made, monkeypatch):
     assert set(compared["table"]) == {"1", "B.3"}
     assert compared["protocol"].map(type).eq(str).all()
     assert pd.isna(read_table("reports", "runs")["network"]).sum() == 0
+
+
+def bands(axes):
+    """Return the gray bands of a panel: lowest and highest ordinate, and last epoch."""
+    vertices = [band.get_paths()[0].vertices for band in axes.collections if band.get_zorder() == 0]
+    return [(points[:, 1].min(), points[:, 1].max(), points[:, 0].max()) for points in vertices]
+
+
+def test_the_authors_runs_are_a_band_as_far_as_ours_were_trained():
+    theirs = authors_envelope()
+    curves = pd.DataFrame(
+        [
+            ("cnn", metric, level, epoch, 0.9)
+            for metric, level, epoch in product(["val_acc", "swap_acc"], [0, 0.2], [1, 2, 3])
+        ],
+        columns=["network", "metric", "level", "epoch", "mean"],
+    )
+    expected = theirs[(theirs["network"] == "cnn") & theirs["epoch"].le(3)].groupby("metric")
+    low, high = expected["lowest"].min(), expected["highest"].max()
+    figure = draw_accuracy(curves, ["cnn"], [0, 0.2], "translate", theirs)
+    assert [bands(axes) for axes in figure.axes] == [[], [(low["val_acc"], high["val_acc"], 3)], []]
+    assert "authors" in figure.legends[0].get_texts()[-1].get_text()
+    figure = draw_swap_accuracy(curves[curves["level"] == 0], ["cnn"], theirs)
+    assert bands(figure.axes[0]) == [(low["swap_acc"], high["swap_acc"], 3)]
+    # without level 0, or beside another dataset, there is none
+    for figure in (
+        draw_accuracy(curves[curves["level"] > 0], ["cnn"], [0.2], "translate", theirs),
+        draw_accuracy(curves, ["cnn"], [0, 0.2], "translate"),
+    ):
+        assert not any(bands(axes) for axes in figure.axes)
+        assert "authors" not in figure.legends[0].get_texts()[-1].get_text()
+    distances = pd.DataFrame(
+        [("free_1", "cosine", 4, 0.0, epoch, 0.5) for epoch in (0, 1)],
+        columns=["layer", "measure", "radius", "level", "epoch", "median"],
+    )
+    figure = draw_distance(distances, [0], "translate", {}, theirs)
+    of = theirs[(theirs["metric"] == "cosine_distance_radius_4") & theirs["epoch"].le(1)]
+    assert bands(figure.axes[0]) == [(of["lowest"].min(), of["highest"].max(), 1)]

@@ -18,6 +18,7 @@ rule tables:
         paper="src/freeconv/analysis/paper.csv",
         claims="src/freeconv/study/claims.yaml",
         calibration="src/freeconv/analysis/calibration.csv",
+        authors="src/freeconv/analysis/authors_envelope.csv",
     # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
         paths.table_files(),

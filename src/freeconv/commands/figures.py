@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from freeconv.analysis.authors import DATASET as AUTHORS_DATASET
+from freeconv.analysis.authors import authors_envelope
+from freeconv.datasets import paper_dataset
 from freeconv.networks import network_sizes
 from freeconv.report.figures import SAMPLE_ROWS, draw_accuracy, draw_distance, draw_swap_accuracy, draw_vcp
 from freeconv.report.measure_figures import draw_sharing, draw_transfer
@@ -80,21 +83,22 @@ def _draw(
 ) -> Figure:
     """Draw one of `grid.figures` from the rows of a dataset."""
     networks = free_first(params.train.networks)
+    authors = authors_envelope() if paper_dataset(dataset) == AUTHORS_DATASET else None
     curves, distances, measures = (tables[table] for table in TABLES)
     if subject == "vcp":
         level = float(name.removeprefix("accuracy-"))
         curves = curves[(curves["augmentation"] == "translate") & (curves["level"] == level)]
         return draw_vcp(curves, dict(zip(grid.vcp_networks(params), params.vcp.levels, strict=True)))
     if name == "swap":
-        return draw_swap_accuracy(curves[curves["level"] == 0], networks)
+        return draw_swap_accuracy(curves[curves["level"] == 0], networks, authors)
     levels = params.levels(subject)
     if name == "samples":
         return draw_samples(_samples(params, dataset, subject, levels), levels, subject)
     if name == "accuracy":
-        return draw_accuracy(curves[curves["augmentation"] == subject], networks, levels, subject)
+        return draw_accuracy(curves[curves["augmentation"] == subject], networks, levels, subject, authors)
     if name == "distance":  # the table has the traces of the FCN alone
         rows = distances[distances["augmentation"] == subject]
-        return draw_distance(rows, levels, subject, positions.get("fcn", {}))
+        return draw_distance(rows, levels, subject, positions.get("fcn", {}), authors)
     trained = np.where(measures["level"] > 0, subject, "none")
     chosen = measures[(measures["augmentation"] == trained) & measures["level"].isin(levels)]
     if name == "transfer":

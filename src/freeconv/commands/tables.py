@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from freeconv.analysis.authors import DATASET, beside_authors
 from freeconv.analysis.calibration import calibration
 from freeconv.analysis.judgement import judge
 from freeconv.analysis.medians import (
@@ -24,6 +25,7 @@ from freeconv.analysis.medians import (
     search,
 )
 from freeconv.analysis.paper import compare
+from freeconv.datasets import paper_dataset
 from freeconv.errors import FreeconvError
 from freeconv.networks import NETWORKS
 from freeconv.storage.archive_source import Archive
@@ -84,10 +86,12 @@ def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | 
         values[values["network"].isin(list(NETWORKS))],
         {dataset: "; ".join(protocol(params, dataset, images.get(dataset))) for dataset in params.data.datasets},
     )
+    beside_mnist = [dataset for dataset in params.data.datasets if paper_dataset(dataset) == DATASET]
     last = last_distance(traces)
     frames = {
         "tables/accuracy": medians,
         "tables/compared": compared,
+        "tables/authors": beside_authors(study, traces, beside_mnist),
         "tables/calibration": calibration(),
         "tables/checklist": checklist(params, study, problems, judged, registration),
         "tables/claims": judged,

@@ -24,20 +24,23 @@ FIGURES = {
         "Line charts by epoch, one line per level of {which}: training, validation and translated validation accuracy "
         "from top to bottom, one column per network.",
         "Accuracy by epoch: mean over folds, with its 95 % t-interval as a band. Top: in training, on augmented "
-        "images. Middle: on held-out images. Bottom: on held-out images translated.",
+        "images. Middle: on held-out images. Bottom: on held-out images translated. Gray, where there is any: from the "
+        "lowest to the highest of the authors' own runs at level 0.",
     ),
     "distance": Caption(
         "Line charts by epoch, one line per level of {which}: distance between kernels of free layers, one panel per "
         "radius.",
         "Distance between the kernels of a free layer by epoch: median over folds. Ring: the untrained network. "
-        "Dashed: the distance expected of independent kernels. Lower is more alike.",
+        "Dashed: the distance expected of independent kernels. Lower is more alike. Gray, where there is any: from the "
+        "lowest to the highest of the authors' own runs at level 0.",
     ),
     "swap": Caption(
         "Line charts by epoch, two lines per network: accuracy on held-out images as they are, and with two quadrants "
         "exchanged.",
         "Accuracy by epoch on held-out images of {dataset} whose quadrants I and III are exchanged, of networks "
         "trained on images as they are: mean over folds, with its 95 % t-interval as a band. Thin and dashed: on "
-        "held-out images as they are.",
+        "held-out images as they are. Pale bands without a line, where there are any: from the lowest to the highest "
+        "of the authors' own runs.",
     ),
     "transfer": Caption(
         "Line charts, one line per level of {which}: accuracy on held-out images against the shift to the right, the "

@@ -1,6 +1,7 @@
 """Figures: what training sees, accuracy and kernel distance by epoch, and what trained networks are like."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from freeconv.analysis.distance import distance_key
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.networks import NETWORKS
 from freeconv.report.panels import (
@@ -32,6 +35,8 @@ from freeconv.report.titles import free_first, metric_title, network_title
 
 SAMPLE_ROWS = 3
 
+AUTHORS = Patch(color="0.4", alpha=0.25, linewidth=0, label="the authors'\nruns, level 0")
+
 
 ACCURACY_METRICS = ("train_acc", "val_acc", "translate_acc")
 
@@ -41,7 +46,13 @@ def network_color(network: str) -> tuple[float, float, float]:
     return PALETTE[free_first(NETWORKS).index(network) % len(PALETTE)]
 
 
-def draw_accuracy(curves: pd.DataFrame, networks: Sequence[str], levels: Sequence[float], augmentation: str) -> Figure:
+def draw_accuracy(
+    curves: pd.DataFrame,
+    networks: Sequence[str],
+    levels: Sequence[float],
+    augmentation: str,
+    authors: pd.DataFrame | None = None,
+) -> Figure:
     """Draw accuracy by epoch, one column per network (Ott et al. 2019, Figures 3 and 4).
 
     Args:
@@ -49,28 +60,48 @@ def draw_accuracy(curves: pd.DataFrame, networks: Sequence[str], levels: Sequenc
         networks: the columns.
         levels: the lines, in the order of the legend.
         augmentation: which one the levels are of.
+        authors: between which values the authors' runs at level 0 lie (`authors.authors_envelope`), if the dataset
+            stands beside theirs.
 
     Returns:
         Training, validation and translated validation accuracy from top to bottom: mean over folds as a line, 95 %
-        interval as a band.
+        interval as a band. Where there is level 0, a gray band from the lowest to the highest of the authors' runs.
     """
     curves = curves[curves["network"].isin(networks) & curves["level"].isin(levels)]
     if curves.empty:
         return no_runs()
     figure = new_figure(1.6 + 3.6 * len(networks), 7.8)
     grid = figure.subplots(len(ACCURACY_METRICS), len(networks), sharex=True, sharey="row", squeeze=False)
+    drawn = []
     for row, metric in enumerate(ACCURACY_METRICS):
         for column, network in enumerate(networks):
             axes = grid[row, column]
             chosen = curves[(curves["metric"] == metric) & (curves["network"] == network)]
             draw_levels(axes, chosen, levels, "level", "epoch", "mean")
+            drawn.append(_draw_authors(axes, authors, network, metric, chosen))
             axes.set_title(network_title(network) if row == 0 else "")
             axes.set_ylabel(f"{metric_title(metric)} accuracy" if column == 0 else "")
             axes.set_xlabel("Epoch" if row == len(ACCURACY_METRICS) - 1 else "")
         limit_to_shares(grid[row, 0])
     found = {network: curves.loc[curves["network"] == network, "level"] for network in networks}
-    level_legend(figure, levels, found, AUGMENTATIONS[augmentation].level_title)
+    band = [AUTHORS] if any(drawn) else []
+    level_legend(figure, levels, found, AUGMENTATIONS[augmentation].level_title, band)
     return figure
+
+
+def _draw_authors(
+    axes: Axes, authors: pd.DataFrame | None, network: str, metric: str, ours: pd.DataFrame, color: Any = "0.4"
+) -> bool:
+    """Draw between which values the authors' runs lie, as far as ours at level 0 were trained, and say whether."""
+    epochs = ours.loc[ours["level"] == 0, "epoch"]
+    if authors is None or epochs.empty:
+        return False
+    theirs = authors[(authors["network"] == network) & (authors["metric"] == metric)]
+    theirs = theirs[theirs["epoch"] <= epochs.max()]
+    axes.fill_between(
+        theirs["epoch"], theirs["lowest"], theirs["highest"], color=color, alpha=0.25, linewidth=0, zorder=0
+    )
+    return not theirs.empty
 
 
 def draw_vcp(curves: pd.DataFrame, networks: Mapping[str, float]) -> Figure:
@@ -104,16 +135,18 @@ def draw_vcp(curves: pd.DataFrame, networks: Mapping[str, float]) -> Figure:
     return figure
 
 
-def draw_swap_accuracy(curves: pd.DataFrame, networks: Sequence[str]) -> Figure:
+def draw_swap_accuracy(curves: pd.DataFrame, networks: Sequence[str], authors: pd.DataFrame | None = None) -> Figure:
     """Draw accuracy by epoch on images whose quadrants I and III are exchanged (Ott et al. 2019, Figure 6).
 
     Args:
         curves: rows of `medians.accuracy_by_epoch` of one dataset at level 0; of several augmentations, whose level 0
             is the same runs, the first counts.
         networks: the lines.
+        authors: as for `draw_accuracy`.
 
     Returns:
-        Mean over folds as a line, 95 % interval as a band; the mean on images as they are as a thin dashed line.
+        Mean over folds as a line, 95 % interval as a band; the mean on images as they are as a thin dashed line. Paler
+        bands reach from the lowest to the highest of the authors' runs.
     """
     keys = ["network", "metric", "epoch"]
     curves = curves[curves["network"].isin(networks)].drop_duplicates(keys)
@@ -129,10 +162,13 @@ def draw_swap_accuracy(curves: pd.DataFrame, networks: Sequence[str]) -> Figure:
         )
         draw_line(axes, plain[["epoch", "mean"]], "epoch", "mean", color=color, linewidth=0.8, linestyle=DASHED)
         draw_line(axes, swap, "epoch", "mean", color=color, linewidth=2)
+        drawn = _draw_authors(axes, authors, network, "swap_acc", swap, color)
         if not swap.empty:
             name = network_title(network)
             handles.append(Line2D([], [], color=color, linewidth=2, label=f"{name}, quadrants swapped"))
             handles.append(Line2D([], [], color=color, linewidth=0.8, linestyle=DASHED, label=f"{name}, as they are"))
+            if drawn:
+                handles.append(Patch(color=color, alpha=0.25, linewidth=0, label=f"{name}, the authors' runs"))
     axes.set(xlabel="Epoch", ylabel="Validation accuracy")
     axes.xaxis.set_major_locator(whole_numbers())
     limit_to_shares(axes)
@@ -142,7 +178,11 @@ def draw_swap_accuracy(curves: pd.DataFrame, networks: Sequence[str]) -> Figure:
 
 
 def draw_distance(
-    distances: pd.DataFrame, levels: Sequence[float], augmentation: str, positions: Mapping[str, int]
+    distances: pd.DataFrame,
+    levels: Sequence[float],
+    augmentation: str,
+    positions: Mapping[str, int],
+    authors: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw kernel distance by epoch, one column per radius (Ott et al. 2019, Figures 5, B.6 and B.7).
 
@@ -152,10 +192,12 @@ def draw_distance(
         augmentation: which one the levels are of.
         positions: layer to its number of positions, for the dashed line at which independent kernels are expected:
             √(2 / positions), or 1 for the cosine distance.
+        authors: as for `draw_accuracy`.
 
     Returns:
         One row of panels per layer and measure, without those of radii that do not fit the layer. The ring at epoch 0
-        is the untrained networks' median.
+        is the untrained networks' median. Where there is level 0, a gray band of the first layer reaches from the
+        lowest to the highest of the authors' runs.
     """
     distances = distances[distances["level"].isin(levels)]
     if distances.empty:
@@ -165,6 +207,7 @@ def draw_distance(
     width, height = min(3.6, 8.4 / len(radii)), 3.2 if len(rows) < 3 else 2.4
     figure = new_figure(1.8 + width * len(radii), 0.6 + height * len(rows))
     grid = figure.subplots(len(rows), len(radii), sharex=True, sharey="row", squeeze=False)
+    drawn = []
     for row, (layer, measure) in enumerate(rows):
         of_row = distances[(distances["layer"] == layer) & (distances["measure"] == measure)]
         for axes, radius in zip(grid[row], radii, strict=True):
@@ -173,6 +216,8 @@ def draw_distance(
                 axes.remove()
                 continue
             draw_levels(axes, chosen, levels, "level", "epoch", "median")
+            theirs = authors if layer.endswith("_1") else None
+            drawn.append(_draw_authors(axes, theirs, "fcn", distance_key(radius, measure), chosen))
             if layer in positions:
                 _draw_independent(axes, measure, positions[layer])
             untrained = chosen.loc[chosen["epoch"] == 0, "median"].median()
@@ -190,7 +235,7 @@ def draw_distance(
         levels,
         {"fcn": distances["level"]},
         AUGMENTATIONS[augmentation].level_title,
-        [Line2D([], [], **UNTRAINED, label="untrained")],
+        [Line2D([], [], **UNTRAINED, label="untrained"), *([AUTHORS] if any(drawn) else [])],
     )
     return figure
 

@@ -21,6 +21,9 @@ from freeconv.vocabulary import level_text, trained_as
 MISSING = "—"
 
 
+AUTHORS_EPOCHS = (1, 5, 10, 24, 50, 100)  # of `authors_table`
+
+
 Counts = Mapping[str, int]  # as `run_counts` returns them
 
 
@@ -325,6 +328,46 @@ def quadrant_swap(params: Params, dataset: str, augmentation: str, medians: Medi
         bodies,
         foot,
     )
+
+
+def authors_table(dataset: str, beside: pd.DataFrame) -> Table:
+    """Return where runs at level 0 lie among the authors' own, at the epochs of `AUTHORS_EPOCHS` and the last.
+
+    Args:
+        dataset: which dataset.
+        beside: rows of `authors.beside_authors` of it.
+    """
+    bodies = []
+    for keys, rows in beside.groupby(["network", "metric"], sort=False):
+        network, metric = map(str, keys)
+        chosen: Iterable[Any] = rows[rows["epoch"].isin([*AUTHORS_EPOCHS, rows["epoch"].max()])].itertuples()
+        title = metric_title(metric) if metric.endswith("_acc") else metric.replace("_", " ")
+        cells = [[Cell(text) for text in _beside_authors(row)] for row in chosen]
+        bodies.append(Body(f"{network_title(network)}, {title}", cells))
+    return Table(
+        f"{dataset}: beside the authors' own runs",
+        f"{dataset}, level 0: lowest, median and highest of our n runs and of the authors', and how many of ours are "
+        "below, inside and above theirs, after so many epochs.",
+        [
+            Column("Metric", text=True),
+            Column("Epoch"),
+            *(Column(title, "Ours") for title in ("n", "Lowest", "Median", "Highest")),
+            *(Column(title, "The authors'") for title in ("n", "Lowest", "Median", "Highest")),
+            *(Column(title, "Ours are") for title in ("Below", "Inside", "Above")),
+        ],
+        bodies,
+    )
+
+
+def _beside_authors(row: Any) -> list[str]:
+    """Return one epoch of `authors_table`."""
+    ours, theirs = (row.lowest, row.median, row.highest), (row.their_lowest, row.their_median, row.their_highest)
+    return [
+        str(row.epoch),
+        *(str(row.runs), *map(share, ours)),
+        *(str(row.their_runs), *map(share, theirs)),
+        *map(str, (row.below, row.inside, row.above)),
+    ]
 
 
 def search_table(params: Params, dataset: str, search: pd.DataFrame, counts: Counts) -> Table:

@@ -21,6 +21,7 @@ from freeconv.report.html_tables import (
     Counts,
     Table,
     anchor,
+    authors_table,
     comparison_table,
     missing_connections,
     other_medians,
@@ -48,7 +49,7 @@ EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaT
 
 
 # Tables that pages are made of.
-TABLES = ("accuracy", "claims", "compared", "distance", "problems", "runs", "search")
+TABLES = ("accuracy", "authors", "claims", "compared", "distance", "problems", "runs", "search")
 
 
 OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
@@ -199,6 +200,7 @@ def other_parts(results: Results) -> list[Part]:
         *(_missing_connections_part(results, dataset) for dataset in datasets if params.vcp.levels),
         *(_swap_part(results, dataset) for dataset in datasets if ("none", "swap") in grid.figures(params)),
         *([_search_part(results)] if params.search.learning_rates else []),
+        *([_authors_part(results)] if len(results.tables["authors"]) else []),
         _drawings_part(results),
     ]
 
@@ -240,6 +242,20 @@ def _search_part(results: Results) -> Part:
         title="Search for hyperparameters",
         text="Every learning rate with every number of layers, in the paper's Table A.1.",
         tables=[search_table(params, dataset, search, results.counts) for dataset in params.data.datasets],
+    )
+
+
+def _authors_part(results: Results) -> Part:
+    """Return the section of the authors' own runs."""
+    authors = results.tables["authors"]
+    return Part(
+        anchor="authors",
+        title="The authors' own runs",
+        text="Their program comes with the results of 25 runs of each network, five per fold, trained on MNIST as it "
+        "is; here is where our runs at level 0 lie among them, and tables/authors.csv has every epoch. At one epoch, a "
+        "further run of theirs would lie inside 25 others with 92 %; epochs of one run are not independent, so no test "
+        "is made of how many of ours do.",
+        tables=[authors_table(str(dataset), rows) for dataset, rows in authors.groupby("dataset", sort=False)],
     )
 
 

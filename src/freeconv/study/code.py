@@ -57,7 +57,7 @@ def measure_code(config: MeasureConfig) -> str:
 
 def tables_code() -> str:
     """Return the hash of what computes medians, intervals and verdicts."""
-    return code_hash("analysis.medians", "analysis.paper", "analysis.judgement")
+    return code_hash("analysis.authors", "analysis.medians", "analysis.paper", "analysis.judgement")
 
 
 def figures_code(params: Params) -> str:

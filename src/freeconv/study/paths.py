@@ -95,6 +95,7 @@ def table_files(folder: str = REPORTS) -> list[str]:
     tables = (
         "accuracy",
         "accuracy_by_epoch",
+        "authors",
         "calibration",
         "checklist",
         "claims",
