@@ -22,6 +22,9 @@ NOT_INSTALLED = (
     "pip install 'freeconv[train]' for training and its data, 'freeconv[study]' for everything"
 )
 
+# pydantic would look for plugins in all installed packages: a tenth of a planning command's time.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 try:
     import typer
 except ModuleNotFoundError as error:
