@@ -248,7 +248,7 @@ def estimate(
 
     from rich.console import Console
 
-    from freeconv.planning.estimate import as_dict, estimate, show
+    from freeconv.planning.estimate import estimate, show
     from freeconv.study.params import load_params
 
     values = load_params(params)
@@ -257,7 +257,7 @@ def estimate(
     with Console(stderr=True).status("estimating"):
         cost = estimate(values, cores, timed)
     if output == "json":
-        print(json.dumps(as_dict(cost), indent=2))
+        print(json.dumps(cost, indent=2))
     else:
         show(cost, Console())
 
