@@ -137,10 +137,12 @@ def stored_speeds(wanted: Collection[Workload], device: str | None) -> tuple[dic
     if device is None and runs:
         device = Counter(run.device for run in runs).most_common(1)[0][0]
     runs = [run for run in runs if run.device == device]
-    return {one: _speed([run for run in runs if run.workload == one]) for one in {run.workload for run in runs}}, device
+    return {
+        one: speed_of([run for run in runs if run.workload == one]) for one in {run.workload for run in runs}
+    }, device
 
 
-def _speed(runs: list[StoredRun]) -> Speed:
+def speed_of(runs: list[StoredRun]) -> Speed:
     """Return the speed of finished runs of one workload and device."""
     besides, memory = [], []
     for path in {run.benchmark for run in runs if run.benchmark.is_file()}:
