@@ -161,12 +161,8 @@ def test_estimates_of_a_job_are_made_without_it(benchmark, project, monkeypatch)
     write_benchmark("mnist-5k/cnn/translate/0.2", 17.0, 500)
     # five runs of three epochs of 400 images; the other job's start-up and seconds
     timed = 4 + 5 * 1.2
-    expected = [
-        ("timed steps", timed, 10),
-        ("stored runs", 17, 10),
-        ("timed steps", timed, 17),
-        ("stored runs", 10, 17),
-    ]
+    steps, stored = "timed steps", "stored runs"
+    expected = [(steps, timed, 10), (stored, 17, 10), (steps, timed, 17), (stored, 10, 17)]
     found = list(estimates.estimates(params))
     assert [(network, way) for network, way, *_ in found] == [("CNN", way) for way, *_ in expected]
     assert [seconds for _, _, *seconds in found] == [pytest.approx(seconds) for _, *seconds in expected]

@@ -136,10 +136,11 @@ def stored_speeds(wanted: Collection[Workload], device: str | None) -> tuple[dic
     runs = [run for run in stored_runs() if run.workload in wanted and run.images and run.seconds]
     if device is None and runs:
         device = Counter(run.device for run in runs).most_common(1)[0][0]
-    runs = [run for run in runs if run.device == device]
-    return {
-        one: speed_of([run for run in runs if run.workload == one]) for one in {run.workload for run in runs}
-    }, device
+    alike: dict[Workload, list[StoredRun]] = defaultdict(list)
+    for run in runs:
+        if run.device == device:
+            alike[run.workload].append(run)
+    return {trained: speed_of(mine) for trained, mine in alike.items()}, device
 
 
 def speed_of(runs: list[StoredRun]) -> Speed:
