@@ -238,7 +238,12 @@ def runs(
 def estimate(
     params: ParamsFile = Path("params.yaml"),
     cores: Annotated[
-        int | None, typer.Option(help="Training jobs at a time; the machine's cores, on a GPU 1.", min=1)
+        int | None,
+        typer.Option(
+            help="Training jobs at a time, on cores or GPUs like this machine's, of all nodes together; this machine's "
+            "cores, on a GPU 1.",
+            min=1,
+        ),
     ] = None,
     timed: Annotated[bool, typer.Option("--time/--no-time", help="Time steps where no run is stored.")] = True,
     output: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = "table",

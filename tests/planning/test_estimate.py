@@ -213,6 +213,8 @@ def test_jobs_begin_in_their_turn():
     # 5 ends at 5; 3, 1 and 1 end at 5 on the other core; 4 ends at 9
     assert estimate.wall_seconds([5, 3, 1, 1, 4], 2) == 9
     assert estimate.wall_seconds([5, 3, 1, 1, 4], 10) == 5
+    # of one job nobody knows how long it takes
+    assert estimate.wall_seconds([5, None, 1], 2) is None
 
 
 def write_data(images=100, name="mnist-5k", shape=MNIST):
