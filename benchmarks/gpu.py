@@ -26,7 +26,7 @@ from measuring import ROOT, arguments, compared, fastest, matrix_products, measu
 
 from freeconv.errors import FreeconvError
 from freeconv.machine.environment import environment
-from freeconv.planning.estimate import as_dict, estimate
+from freeconv.planning.estimate import estimate
 from freeconv.study.params import Params, load_params
 from freeconv.training.precision import has_gpu, use_precision
 from freeconv.training.stack import on_device
@@ -60,7 +60,7 @@ def paper(quick: bool, precision: str) -> Params:
 
 def paper_hours(quick: bool, precision: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the hours of each part of the paper, and the comparison of their sum."""
-    cost = as_dict(estimate(paper(quick, precision), cores=1))
+    cost = estimate(paper(quick, precision), cores=1)
     rows = [
         measured(
             f"paper, {row['dataset']}, {row['layers']}-layer {row['network'].upper()}: {row['runs']} runs",

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from freeconv.networks import build_network, convolutions
+from freeconv.planning.speed import Speed
 from freeconv.study import grid
+from freeconv.study.params import check_params
+from tests.planning.test_estimate import write_benchmark, write_data, write_timed_run
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -142,6 +145,27 @@ def test_a_processor_lacks_one_precision(benchmark, capsys):
     rates = benchmark("gpu").product_rates(quick=True)
     assert [row["what"].split()[-1] for row in rates] == ["float32", "bfloat16"]
     assert "tf32" in capsys.readouterr().out
+
+
+def test_estimates_of_a_job_are_made_without_it(benchmark, project, monkeypatch):
+    estimates = benchmark("estimate")
+    speed = Speed(train=0.001, evaluate=0.0, run=0.0, job=4.0, memory_mb=None, source="timed steps")
+    monkeypatch.setattr(estimates, "start_up", lambda: ("CPU (here)", 4.0))
+    monkeypatch.setattr(estimates, "fitting_speed", lambda *_: speed)
+    params = check_params({"train": {"batch": 40, "epochs": 3, "networks": ["cnn"]}, "data": {"limit": 500}})
+    sha256 = write_data(500)
+    for run in grid.runs(params):
+        if run.level < 0.4:  # the third job has not run
+            write_timed_run(run, sha256, 1.2 if run.level == 0 else 2.4)
+    write_benchmark("mnist-5k/cnn/none/0", 10.0, 500)
+    write_benchmark("mnist-5k/cnn/translate/0.2", 17.0, 500)
+    # five runs of three epochs of 400 images; the other job's start-up and seconds
+    timed = 4 + 5 * 1.2
+    steps, stored = "timed steps", "stored runs"
+    expected = [(steps, timed, 10), (stored, 17, 10), (steps, timed, 17), (stored, 10, 17)]
+    found = list(estimates.estimates(params))
+    assert [(network, way) for network, way, *_ in found] == [("CNN", way) for way, *_ in expected]
+    assert [seconds for _, _, *seconds in found] == [pytest.approx(seconds) for _, *seconds in expected]
 
 
 def test_first_step_stops_after_one(benchmark, tmp_path):

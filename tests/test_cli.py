@@ -72,6 +72,19 @@ def test_planning_and_help_do_not_import_what_is_slow():
     assert not {"keras", "tensorflow", "jax", "pandas", "matplotlib", "cv2", "snakemake", "dvc"} & set(loaded)
 
 
+@pytest.mark.parametrize("arguments", [["runs", "--format", "files"], ["estimate", "--no-time"]])
+def test_planning_commands_import_little(tmp_path, arguments):
+    code = "import sys; from freeconv.cli import app\ntry: app()\nfinally: print(*sys.modules, file=sys.stderr)"
+    words = [*arguments, "--params", str(ROOT / "params/smoke.yaml")]
+    command = [sys.executable, "-c", code, *words]
+    loaded = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stderr.split()
+    heavy = {"keras", "tensorflow", "jax", "numpy", "scipy", "pandas", "matplotlib", "cv2", "PIL", "h5py"}
+    assert not heavy & set(loaded)
+    # an import takes a third of a millisecond and more: 330 and 410 modules when this was written, most of them of the
+    # standard library, pydantic and rich
+    assert len(loaded) < {"runs": 370, "estimate": 450}[arguments[0]]
+
+
 def test_training_needs_neither_snakemake_nor_dvc_nor_tensorflow():
     code = (
         "import sys\n"

@@ -2,12 +2,17 @@
 
 Shared conventions: `images` are float32, NHWC (n, height, width, channels), on the [0, 1] scale, grayscale or RGB;
 `level` is the paper's augmentation level, a number ≥ 0; `rng` draws independently for each image, in the order of the
-images, so a batch cut into pieces draws the same numbers as the whole. The input is never changed.
+images, so a batch cut into pieces draws the same numbers as the whole. The input is never changed. NumPy and OpenCV are
+imported where they compute: who reads the names of augmentations need not wait for them.
 """
 
-import math
+from __future__ import annotations
 
-import numpy as np
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CENTERS = ("center", "keras-2018")
 
@@ -28,6 +33,8 @@ def shift(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: `images` or `shifts` is not as described.
     """
+    import numpy as np
+
     check_images(images)
     _check_finite("shifts", shifts, (len(images), 2))
     matrices = np.tile(np.eye(2, 3), (len(images), 1, 1))
@@ -56,14 +63,14 @@ def turn(images: np.ndarray, angles: np.ndarray, center: str = "center") -> np.n
     Raises:
         ValueError: `images`, `angles` or `center` is not as described.
     """
+    import cv2
+
     check_images(images)
     _check_finite("angles", angles, (len(images),))
     check_form(center, CENTERS, "center")
     height, width = images.shape[1:3]
     off = 1 if center == "keras-2018" else -1
     point = ((width + off) / 2, (height + off) / 2)
-    import cv2  # here, so that reading parameters need not wait for it
-
     return _warp(images, [cv2.getRotationMatrix2D(point, angle, 1.0) for angle in angles])
 
 
@@ -83,6 +90,8 @@ def add_noise(images: np.ndarray, level: float, rng: np.random.Generator) -> np.
     Raises:
         ValueError: `images` or `level` is not as described.
     """
+    import numpy as np
+
     check_images(images, level)
     noisy = rng.standard_normal(images.shape, dtype=np.float32)
     noisy *= np.float32(level)
@@ -121,6 +130,7 @@ def _warp(images: np.ndarray, matrices: np.ndarray | list[np.ndarray]) -> np.nda
     round positions to 1/32 pixel.
     """
     import cv2
+    import numpy as np
 
     images = np.ascontiguousarray(images)
     warped = np.empty_like(images)
@@ -132,6 +142,8 @@ def _warp(images: np.ndarray, matrices: np.ndarray | list[np.ndarray]) -> np.nda
 
 def check_images(images: np.ndarray, level: float = 0.0) -> None:
     """Raise ValueError unless `images` is a float32 batch, grayscale or RGB, and `level` a finite number ≥ 0."""
+    import numpy as np
+
     if not isinstance(images, np.ndarray) or images.dtype != np.float32:
         raise ValueError(f"images: expected a float32 array. Received: {getattr(images, 'dtype', type(images))}")
     if images.ndim != 4 or images.shape[3] not in (1, 3):
@@ -142,6 +154,8 @@ def check_images(images: np.ndarray, level: float = 0.0) -> None:
 
 def _check_finite(name: str, values: np.ndarray, shape: tuple[int, ...]) -> None:
     """Raise ValueError unless `values` is an array of finite numbers of that shape."""
+    import numpy as np
+
     if not isinstance(values, np.ndarray) or values.shape != shape:
         received = values.shape if isinstance(values, np.ndarray) else type(values)
         raise ValueError(f"{name}: expected an array of shape {shape}, one entry per image. Received: {received}")

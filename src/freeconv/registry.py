@@ -78,8 +78,7 @@ class Registry(Generic[M]):
         Raises:
             FreeconvError: there is none of this name.
         """
-        self._load()
-        if name not in self._members:
+        if name not in self:
             raise FreeconvError(
                 f"{self.kind}: expected one of {', '.join(self)}, received {name!r}; correct it, or name the module "
                 f"that adds it in params.yaml (modules) or {MODULES}"
@@ -87,7 +86,8 @@ class Registry(Generic[M]):
         return self._members[name]
 
     def __contains__(self, name: object) -> bool:
-        self._load()
+        if name not in self._members:  # thousands of times a study: a look into the environment would take half of it
+            self._load()
         return name in self._members
 
     def __iter__(self) -> Iterator[str]:

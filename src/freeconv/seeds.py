@@ -1,9 +1,13 @@
 """Random streams: one independent generator per purpose, derived from the seed and a name."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def stream_seed(seed: int, *name: str | int | float) -> int:
@@ -22,4 +26,6 @@ def stream_seed(seed: int, *name: str | int | float) -> int:
 
 def random_stream(seed: int, *name: str | int | float) -> np.random.Generator:
     """Return a NumPy generator for the random stream called `name` (see `stream_seed`)."""
+    import numpy as np
+
     return np.random.default_rng(stream_seed(seed, *name))

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from freeconv.analysis import predictions
 from freeconv.analysis.predictions import free_layers
-from freeconv.measures import shared_acc
 from freeconv.measures.shared_acc import shared_accuracy
 from freeconv.networks import build_network
 from tests.measures.made import random_images
@@ -60,7 +60,7 @@ def test_sharing_what_is_shared_already_changes_nothing(fcn):
 def test_a_network_keeps_its_kernels_when_evaluation_fails(fcn, monkeypatch):
     weights = fcn.get_weights()
     calls = iter([0.5, 0.5])
-    monkeypatch.setattr(shared_acc, "accuracy", lambda *_: next(calls))
+    monkeypatch.setattr(predictions, "accuracy", lambda *_: next(calls))
     with pytest.raises(StopIteration):
         shared_accuracy(fcn, random_images(2), np.zeros(2, "int64"))
     for before, after in zip(weights, fcn.get_weights(), strict=True):

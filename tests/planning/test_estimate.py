@@ -15,7 +15,8 @@ from freeconv.datasets import DATASETS
 from freeconv.errors import FreeconvError
 from freeconv.networks import build_network
 from freeconv.planning import estimate, speed
-from freeconv.planning.estimate import ImageSet, as_dict, check_images, image_set, run_bytes, show
+from freeconv.planning.estimate import run_bytes, show
+from freeconv.planning.images import ImageSet, check_images, description, image_set
 from freeconv.planning.speed import Speed, Workload
 from freeconv.storage.hdf5 import write_h5
 from freeconv.study import grid, paths
@@ -33,7 +34,7 @@ def cost_of(params, **options):
 
 
 def totals(params, **options):
-    return as_dict(cost_of(params, **options))["totals"]
+    return cost_of(params, **options)["totals"]
 
 
 # counts
@@ -75,16 +76,16 @@ def test_a_small_grid_by_hand(project):
     )
     cost = cost_of(params)
     # levels 0, 0.2 (translation) and 0.1 (noise) of two networks and, at translation 0.2, one with missing connections
-    by_layers = {(row.network, row.layers): row for row in cost.training}
-    assert {key: (row.jobs, row.runs, row.epochs) for key, row in by_layers.items()} == {
+    by_layers = {(row["network"], row["layers"]): row for row in cost["training"]}
+    assert {key: (row["jobs"], row["runs"], row["epochs"]) for key, row in by_layers.items()} == {
         ("cnn", None): (3, 6, 36),
         ("fcn", None): (4, 8, 48),
         ("cnn", 2): (2, 2, 10),
         ("fcn", 2): (2, 2, 10),
     }
     # 3,750 of the 5,000 images are trained on: 37 batches
-    assert {key: row.images // row.epochs for key, row in by_layers.items()} == dict.fromkeys(by_layers, 3700)
-    assert [(row.augmentation, row.shards, row.raw_bytes) for row in cost.shards] == [
+    assert {key: row["images"] // row["epochs"] for key, row in by_layers.items()} == dict.fromkeys(by_layers, 3700)
+    assert [(row["augmentation"], row["shards"], row["raw_bytes"]) for row in cost["shards"]] == [
         ("none", 1, 5000 * (784 + 8)),
         ("translate", 3, 3 * 5000 * (784 + 8)),
         ("noise", 3, 3 * 5000 * (2 * 784 + 8)),
@@ -150,7 +151,7 @@ def test_stored_shards_tell_the_compression_of_their_dataset_and_augmentation(pr
     assert high < 0.7 < low
     raw = 5000 * (784 + 8)
     sizes = {
-        path: shard.bytes
+        path: shard["bytes"]
         for path, shard in estimate.study_shards(params, {"mnist-5k": image_set(params, "mnist-5k")}).items()
     }
     expected = {
@@ -166,20 +167,20 @@ def test_stored_shards_tell_the_compression_of_their_dataset_and_augmentation(pr
         for copy in range(1 if kind[0] == "none" else 2)
     }
     cost = cost_of(params)
-    assert {row.augmentation: row.measured for row in cost.shards} == {
+    assert {row["augmentation"]: row["measured"] for row in cost["shards"]} == {
         "none": False,
         "translate": True,
         "rotate": False,
     }
-    assert any("compression is not known" in note for note in cost.notes)
+    assert any("compression is not known" in note for note in cost["notes"])
 
 
 def test_uncompressed_shards_have_a_known_size(project):
     params = check_params({"shards": {"compression": "none"}})
     write_shard("translate", 0.2, np.zeros((300, *MNIST), "uint8"))
     cost = cost_of(params)
-    assert all(row.measured and row.bytes == row.raw_bytes for row in cost.shards)
-    assert not any("compression" in note for note in cost.notes)
+    assert all(row["measured"] and row["bytes"] == row["raw_bytes"] for row in cost["shards"])
+    assert not any("compression" in note for note in cost["notes"])
 
 
 ONE = 5000 * (784 + 8)
@@ -212,19 +213,21 @@ def test_jobs_begin_in_their_turn():
     # 5 ends at 5; 3, 1 and 1 end at 5 on the other core; 4 ends at 9
     assert estimate.wall_seconds([5, 3, 1, 1, 4], 2) == 9
     assert estimate.wall_seconds([5, 3, 1, 1, 4], 10) == 5
+    # of one job nobody knows how long it takes
+    assert estimate.wall_seconds([5, None, 1], 2) is None
 
 
 def write_data(images=100, name="mnist-5k", shape=MNIST):
     """Write a dataset and return its hash."""
     path = paths.data_file(name)
     write_h5(path, {"images": np.zeros((images, *shape), "uint8"), "labels": np.zeros(images, "int64")}, {}, "gzip")
-    return speed.description(path, "images")[2]["content_sha256"]
+    return description(path, "images")[2]["content_sha256"]
 
 
 def write_timed_run(run, sha256, seconds, epochs=None, **attributes):
     write_h5(
         paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold),
-        {"history/val_acc": np.zeros(epochs or 3, "float32")},
+        {"history/cpu_seconds": np.full(epochs or 3, seconds / (epochs or 3), "float32")},
         {"config": run.dump(), "seconds": seconds, "device": "CPU (here)", "data_sha256": sha256, **attributes},
         "none",
     )
@@ -233,7 +236,7 @@ def write_timed_run(run, sha256, seconds, epochs=None, **attributes):
 def write_benchmark(name, seconds, memory):
     path = Path("logs/train", f"{name}.tsv")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t{memory}\n")
+    path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n9999\t0:00:00\t{memory}\t{seconds}\n")
 
 
 # 500 images in 5 folds, of which 400 are trained on in batches of 40
@@ -250,19 +253,19 @@ def test_hours_are_those_of_stored_runs(project):
             seconds = epochs * 400 * SECONDS_PER_IMAGE * (2 if run.fold == 1 else 1)
             write_timed_run(run, sha256, seconds, epochs, overhead_seconds=0.5)
     cost = cost_of(params, cores=2)
-    rows = {row.network: row for row in cost.training}
+    rows = {row["network"]: row for row in cost["training"]}
     rate = SECONDS_PER_IMAGE * (2 + 6 + 3 * 3) / (2 + 4 * 3)
     run_seconds = 3 * 400 * rate + 0.5
-    assert rows["cnn"].seconds == pytest.approx(15 * run_seconds)
-    assert (rows["cnn"].source, rows["cnn"].memory_mb) == ("stored runs", None)
-    assert (rows["fcn"].seconds, rows["fcn"].source) == (None, "unknown")
-    assert cost.wall_seconds is None
-    assert cost.device == "CPU (here)"
-    assert any("without --no-time" in note for note in cost.notes)
+    assert rows["cnn"]["seconds"] == pytest.approx(15 * run_seconds)
+    assert (rows["cnn"]["source"], rows["cnn"]["memory_mb"]) == ("stored runs", None)
+    assert (rows["fcn"]["seconds"], rows["fcn"]["source"]) == (None, "unknown")
+    assert cost["totals"]["wall_seconds"] is None
+    assert cost["device"] == "CPU (here)"
+    assert any("without --no-time" in note for note in cost["notes"])
     only = check_params({**TIMED, "train": {**TIMED["train"], "networks": ["cnn"]}})
     # three jobs of five runs on two cores
-    assert cost_of(only, cores=2).wall_seconds == pytest.approx(10 * run_seconds)
-    assert cost_of(only, cores=3).wall_seconds == pytest.approx(5 * run_seconds)
+    assert cost_of(only, cores=2)["totals"]["wall_seconds"] == pytest.approx(10 * run_seconds)
+    assert cost_of(only, cores=3)["totals"]["wall_seconds"] == pytest.approx(5 * run_seconds)
 
 
 @pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]])
@@ -280,10 +283,10 @@ def test_benchmark_files_tell_a_jobs_start_up_and_memory(project, fuse):
     write_benchmark("mnist-5k/cnn/noise", 1000, 9999)  # of runs that are not there
     Path("logs/train/mnist-5k/cnn/rotate.tsv").write_text("")
     cost = cost_of(params, cores=1)
-    assert sum(row.seconds for row in cost.training) == pytest.approx(30 * 1.2 + 7 * len(jobs))
-    assert cost.wall_seconds == pytest.approx(30 * 1.2 + 7 * len(jobs))
+    assert sum(row["seconds"] for row in cost["training"]) == pytest.approx(30 * 1.2 + 7 * len(jobs))
+    assert cost["totals"]["wall_seconds"] == pytest.approx(30 * 1.2 + 7 * len(jobs))
     memory = [max(1000 + i for i, job in enumerate(jobs) if job.network == network) for network in ("cnn", "fcn")]
-    assert [row.memory_mb for row in cost.training] == memory
+    assert [row["memory_mb"] for row in cost["training"]] == memory
 
 
 def test_benchmarks_without_numbers_or_of_another_training_do_not_count(project):
@@ -293,9 +296,9 @@ def test_benchmarks_without_numbers_or_of_another_training_do_not_count(project)
         write_timed_run(run, sha256, 1.2, overhead_seconds=0.5)
     write_benchmark("mnist-5k/cnn/none/0", 2.0, "NA")  # less than its runs took
     write_benchmark("mnist-5k/cnn/translate/0.2", "NA", 500)
-    (row,) = cost_of(params).training
-    assert row.seconds == pytest.approx(15 * (1.2 + 0.5))
-    assert row.memory_mb is None
+    (row,) = cost_of(params)["training"]
+    assert row["seconds"] == pytest.approx(15 * (1.2 + 0.5))
+    assert row["memory_mb"] is None
 
 
 def test_only_runs_of_the_same_workload_count(project):
@@ -305,22 +308,22 @@ def test_only_runs_of_the_same_workload_count(project):
         other = wanted.model_copy(update={"train": wanted.train.model_copy(update=section)})
         for run in grid.runs(other):
             write_timed_run(run, sha256, 1.0)
-        assert cost_of(wanted).training[0].seconds is None, section
+        assert cost_of(wanted)["training"][0]["seconds"] is None, section
     for run in grid.runs(wanted):
         write_timed_run(run, "another dataset", 1.0)
-    assert cost_of(wanted).training[0].seconds is None
+    assert cost_of(wanted)["training"][0]["seconds"] is None
     Path(paths.run_file("mnist-5k", "fcn", "none", 0.0, 1)).write_bytes(b"cut off")
     missing = next(grid.runs(wanted)).model_copy(update={"fold": 2})
     write_h5(
         paths.run_file("mnist-5k", "fcn", "none", 0.0, 2), {"history/val_acc": np.zeros(1)}, {"config": {}}, "none"
     )
-    assert cost_of(wanted).training[0].seconds is None
+    assert cost_of(wanted)["training"][0]["seconds"] is None
     write_timed_run(missing, sha256, 1.2)
-    assert cost_of(wanted).training[0].seconds == pytest.approx(5 * 1.2)
+    assert cost_of(wanted)["training"][0]["seconds"] == pytest.approx(5 * 1.2)
     # missing connections, learning rate and level do not change the speed
     several = wanted.model_copy(update={"vcp": wanted.vcp.model_copy(update={"levels": [0.5]})})
-    assert [row.runs for row in cost_of(several).training] == [10]
-    assert cost_of(several).training[0].seconds == pytest.approx(10 * 1.2)
+    assert [row["runs"] for row in cost_of(several)["training"]] == [10]
+    assert cost_of(several)["training"][0]["seconds"] == pytest.approx(10 * 1.2)
 
 
 def test_runs_of_one_device_count(project, monkeypatch):
@@ -330,12 +333,12 @@ def test_runs_of_one_device_count(project, monkeypatch):
         device = "NVIDIA H100" if run.fold < 3 else "CPU (here)"
         write_timed_run(run, sha256, 0.1 if run.fold < 3 else 2.0, device=device)
     cost = cost_of(params)
-    assert (cost.device, cost.cores) == ("NVIDIA H100", 1)
-    assert cost.wall_seconds == pytest.approx(5 * 0.1)
-    monkeypatch.setattr(estimate, "start_up", lambda: ("CPU (here)", 3.0))
+    assert (cost["device"], cost["totals"]["cores"]) == ("NVIDIA H100", 1)
+    assert cost["totals"]["wall_seconds"] == pytest.approx(5 * 0.1)
+    monkeypatch.setattr(speed, "start_up", lambda: ("CPU (here)", 3.0))
     cost = estimate.estimate(params, cores=2)
-    assert (cost.device, cost.cores) == ("CPU (here)", 2)
-    assert cost.training[0].seconds == pytest.approx(5 * 2.0)
+    assert (cost["device"], cost["totals"]["cores"]) == ("CPU (here)", 2)
+    assert cost["training"][0]["seconds"] == pytest.approx(5 * 2.0)
 
 
 def test_steps_are_timed_where_no_run_is_stored(project, monkeypatch):
@@ -346,17 +349,17 @@ def test_steps_are_timed_where_no_run_is_stored(project, monkeypatch):
         return Speed(train=2.0, evaluate=0.5, run=3.0, job=10.0, memory_mb=None, source="timed steps")
 
     monkeypatch.setattr(speed, "timed_speed", constant_speed)
-    monkeypatch.setattr(estimate, "start_up", lambda: ("CPU (here)", 4.0))
+    monkeypatch.setattr(speed, "start_up", lambda: ("CPU (here)", 4.0))
     params = check_params({**TIMED, "search": {"learning_rates": [0.1, 0.01], "layers": [2], "epochs": 1}})
     cost = estimate.estimate(params, cores=1)
     kinds = [("cnn", None), ("fcn", None), ("cnn", 2), ("fcn", 2)]
     assert asked == [(Workload(MNIST, kind, layers, 40, "float32", 5), 10, None, 4.0) for kind, layers in kinds]
-    assert {row.source for row in cost.training} == {"timed steps"}
+    assert {row["source"] for row in cost["training"]} == {"timed steps"}
     # 15 runs of three epochs in three jobs; two runs of one epoch in two jobs
     epoch = 400 * 2.0 + (6 * 100 + 400) * 0.5  # the held-out fold six times, and training images as they are
     large, small = 15 * (3 * epoch + 3) + 3 * 10, 2 * (epoch + 3) + 2 * 10
-    assert [row.seconds for row in cost.training] == [large, large, small, small]
-    assert cost.wall_seconds == 2 * (large + small)
+    assert [row["seconds"] for row in cost["training"]] == [large, large, small, small]
+    assert cost["totals"]["wall_seconds"] == 2 * (large + small)
     asked.clear()
     stacked = check_params({**TIMED, "train": {**TIMED["train"], "stack": "on", "fuse": ["fold", "level"]}})
     estimate.estimate(stacked)
@@ -473,7 +476,7 @@ def test_plain_text_and_a_terminal_show_the_same(project):
     search = {"learning_rates": 0.1, "layers": [2]}
     cost = cost_of(check_params({"train": {"epochs": 100, "resumable": False}, "search": search}), cores=2)
     plain, table = shown(cost, False), shown(cost, True)
-    results = f"{as_dict(cost)['totals']['result_bytes'] / 1e6:.1f} MB"
+    results = f"{cost['totals']['result_bytes'] / 1e6:.1f} MB"
     assert all(ord(character) < 128 for character in plain)
     assert "──" in table
     for text in (plain, table):
@@ -491,10 +494,10 @@ def test_plain_text_and_a_terminal_show_the_same(project):
         "fcn-layers-2": ["1", "100"],
     }
     assert rows == [["mnist-5k", network, *numbers] for network, numbers in expected.items()]
-    known = cost._replace(
-        training=[row._replace(seconds=60.0, memory_mb=800.0 + (row.layers or 3)) for row in cost.training]
-    )
-    lines = estimate.summary(known._replace(wall_seconds=7200.0, device="CPU (here)"))
+    for row in cost["training"]:
+        row["memory_mb"] = 800.0 + (row["layers"] or 3)
+    cost["totals"] |= {"seconds": 240.0, "wall_seconds": 7200.0}
+    lines = estimate.summary({**cost, "device": "CPU (here)"})
     assert lines[1] == "training: 4.0 min on CPU (here); 2.0 h with 2 jobs at a time, each in up to 803.0 MB of memory"
 
 
@@ -533,7 +536,7 @@ def test_the_command_prints_json_without_importing_keras(project):
     done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == ""
     found = json.loads(done.stdout)
-    assert found == json.loads(json.dumps(as_dict(cost_of(load_params(ROOT / "params/paper.yaml"), cores=8))))
+    assert found == json.loads(json.dumps(cost_of(load_params(ROOT / "params/paper.yaml"), cores=8)))
     assert set(found) == {"totals", "device", "training", "shards", "notes"}
     assert found["totals"]["cores"] == 8
     assert found["totals"]["runs"] == sum(row["runs"] for row in found["training"])

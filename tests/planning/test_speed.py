@@ -43,9 +43,9 @@ def test_a_stack_that_does_not_fit_is_split(monkeypatch):
 def test_timed_steps_take_the_time_they_take(replicas, monkeypatch):
     monkeypatch.setattr(speed, "STEPS", 2)
     monkeypatch.setattr(speed, "TIMED_IMAGES", 100)
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = speed.timed_speed(Workload((16, 16, 1), "cnn", 2, 8, "float32", 5), 3, replicas, 100.0)
-    passed = time.perf_counter() - begin
+    passed = time.process_time() - begin
     assert min(found.train, found.evaluate, found.run) > 0
     assert 100 < found.job < 100 + passed
     number = replicas or 1

@@ -1,14 +1,14 @@
 """Copies of this project to run whole workflows in."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+from benchmarks.project import ROOT
+from benchmarks.project import copy_project as copy_files
 
-ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 
 
@@ -19,17 +19,7 @@ def copy_project(folder: Path, **changes) -> Path:
         folder: where to; must not exist.
         changes: section to keys and values that replace those of the smoke study.
     """
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(lambda name: (ROOT / name).exists() and name, listed.split("\0")):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    copy_files(folder)
     write_params(folder, **changes)
     return folder
 

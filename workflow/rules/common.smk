@@ -16,7 +16,7 @@ from freeconv.errors import FreeconvError
 from freeconv.machine.clock import repair_times
 from freeconv.machine.watchdog import hold_live_run, own_jobs
 from freeconv.networks import NETWORKS
-from freeconv.planning.estimate import check_images
+from freeconv.planning.images import check_images
 from freeconv.study import code, grid, network_names, paths
 from freeconv.study.params import check_params, read_values
 from freeconv.vocabulary import level_text

@@ -1,9 +1,14 @@
 """Noise near the border."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from freeconv.augmentations import AUGMENTATIONS, Augmentation, Strength
 from freeconv.images import add_noise, check_form
+
+if TYPE_CHECKING:
+    import numpy as np
 
 EDGE_PIXELS = 5
 FORMS = ("border", "authors")

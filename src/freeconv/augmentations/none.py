@@ -1,9 +1,14 @@
 """No augmentation: images as they are."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from freeconv.augmentations import AUGMENTATIONS, Augmentation
 from freeconv.images import check_images
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def none(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,9 +1,14 @@
 """Rotation: each image is turned by its own random angle."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from freeconv.augmentations import AUGMENTATIONS, Augmentation, Strength
 from freeconv.images import CENTERS, check_form, check_images, turn
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def rotate(images: np.ndarray, level: float, rng: np.random.Generator, form: str = "center") -> np.ndarray:
@@ -34,6 +39,8 @@ def rotate(images: np.ndarray, level: float, rng: np.random.Generator, form: str
 
 def exactly(images: np.ndarray, level: float, rng: np.random.Generator, form: str = "center") -> np.ndarray:
     """Return images turned clockwise by exactly `level` · 360°; arguments as for `rotate`."""
+    import numpy as np
+
     return turn(images, np.full(len(images), -360 * level), form)
 
 

@@ -1,9 +1,14 @@
 """Translation: each image is shifted by its own random offset."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from freeconv.augmentations import AUGMENTATIONS, Augmentation, Strength
 from freeconv.images import check_images, shift
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def translate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -28,6 +33,8 @@ def translate(images: np.ndarray, level: float, rng: np.random.Generator) -> np.
 
 def exactly(images: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Return images shifted to the left by exactly `level` · width; arguments as for `translate`."""
+    import numpy as np
+
     return shift(images, np.tile([0, -level * images.shape[2]], (len(images), 1)))
 
 

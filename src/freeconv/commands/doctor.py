@@ -355,8 +355,9 @@ def _disk(params: Params) -> Iterator[Finding]:
         what, _, advice = str(error).rpartition("; ")
         yield Finding("parameters", what, advice)
         return
-    shards = sum(row.bytes for row in cost.shards) if params.shards.keep else cost.shards_at_once
-    needed = sum(row.bytes for row in cost.training) + shards
+    totals = cost["totals"]
+    saved = 0 if params.shards.keep else totals["shard_bytes_saved_by_temp"]
+    needed = totals["result_bytes"] + totals["shard_bytes"] - saved
     stored = [path for path in [*grid.run_files(params), *grid.shard_files(params)] if Path(path).is_file()]
     lacking = max(0, needed - sum(Path(path).stat().st_size for path in stored))
     what = f"{free / 1e9:.1f} GB free, at most {lacking / 1e9:.1f} GB still needed"

@@ -19,7 +19,6 @@ from freeconv.data.selection import selected
 from freeconv.data.sources import existing_source
 from freeconv.datasets import DATASETS, BuiltinDataset
 from freeconv.machine.download import file_sha256, official_file
-from freeconv.storage.hdf5 import write_h5
 
 
 def fetch(
@@ -52,6 +51,8 @@ def fetch(
     Raises:
         FreeconvError: no site answers, a file is not the official one, or the user's images are not as required.
     """
+    from freeconv.storage.hdf5 import write_h5  # here: the Snakefile needs only `raw_sha256`
+
     mirror = os.environ.get("FREECONV_MIRROR") or mirror
     notes: list[Note] | None = None
     if dataset in DATASETS:

@@ -1,12 +1,16 @@
 """The held-out fold as each accuracy sees it."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from freeconv.augmentations import AUGMENTATIONS, metric
 from freeconv.images import swap_quadrants
 from freeconv.seeds import random_stream
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CLEAN_IMAGES = 2000
 
@@ -63,6 +67,8 @@ def clean_sample(train_index: np.ndarray, dataset: str, folds: int, fold: int, s
     Returns:
         At most `CLEAN_IMAGES` of them, in their order.
     """
+    import numpy as np
+
     if len(train_index) <= CLEAN_IMAGES:
         return train_index
     rng = random_stream(seed, "clean", dataset, folds, fold)
@@ -71,4 +77,6 @@ def clean_sample(train_index: np.ndarray, dataset: str, folds: int, fold: int, s
 
 def _stored(values: np.ndarray) -> np.ndarray:
     """Return images on the [0, 1] scale as uint8."""
+    import numpy as np
+
     return np.rint(values * 255).astype("uint8")

@@ -1,6 +1,11 @@
 """Folds: which images a run trains on and which it is evaluated on."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def fold_index(images: int, folds: int, fold: int) -> tuple[np.ndarray, np.ndarray]:
@@ -14,6 +19,8 @@ def fold_index(images: int, folds: int, fold: int) -> tuple[np.ndarray, np.ndarr
         folds: number of folds.
         fold: which one is held out, counted from 0.
     """
+    import numpy as np
+
     held_out = np.array_split(np.arange(images), folds)[fold]
     return np.setdiff1d(np.arange(images), held_out), held_out
 

@@ -3,14 +3,17 @@
 Datasets of the user's own need no file here: `data.folders` in params.yaml names folders or archives of images.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from freeconv.registry import Registry, shown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # What an official archive may unpack to: a few kilobytes can claim to be gigabytes. The largest file has 47 MB.
 RAW_BYTES = 2**27

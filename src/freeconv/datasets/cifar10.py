@@ -1,15 +1,19 @@
 """CIFAR-10, binary version: the five training batches, then the test batch, as in the authors' program."""
 
+from __future__ import annotations
+
 import math
 import tarfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from freeconv.datasets import DATASETS, RAW_BYTES, BuiltinDataset, Images
 from freeconv.errors import FreeconvError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FILES = {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"}
 CIFAR10_BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
@@ -19,6 +23,8 @@ CIFAR10_SHAPE = (3, 32, 32)
 
 def read(files: Mapping[str, Path]) -> Images:
     """Return the images of the official archive; errors as of `cifar10_batches`."""
+    import numpy as np
+
     (path,) = files.values()
     batches = cifar10_batches(path)
     records = np.concatenate([batches[batch] for batch in CIFAR10_BATCHES])
@@ -39,6 +45,8 @@ def cifar10_batches(path: Path) -> dict[str, np.ndarray]:
         FreeconvError: the archive is damaged, holds a member that points out of it, lacks a batch, or a batch is not
             whole records with labels below 10.
     """
+    import numpy as np
+
     batches = {}
     width = 1 + math.prod(CIFAR10_SHAPE)
     try:

@@ -1,15 +1,19 @@
 """MNIST: train, then test, 70,000 images in the official order, as in the authors' program."""
 
+from __future__ import annotations
+
 import gzip
 import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from freeconv.datasets import DATASETS, DIGITS, RAW_BYTES, BuiltinDataset, Images
 from freeconv.errors import FreeconvError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IDX_UINT8 = 0x08
 FILES = {
@@ -26,6 +30,8 @@ def read(files: Mapping[str, Path]) -> Images:
     Raises:
         FreeconvError: a file is not what it should be, or there are not as many labels as images.
     """
+    import numpy as np
+
     arrays = {name: parse_idx(path, axes=3 if "images" in name else 1) for name, path in files.items()}
     images, labels = (
         np.concatenate([arrays[name] for name in arrays if kind in name]) for kind in ("images", "labels")
@@ -63,6 +69,8 @@ def idx_header(content: bytes, name: str, axes: int) -> tuple[int, ...]:
     Raises:
         FreeconvError: the magic number is not that of uint8 with `axes` axes.
     """
+    import numpy as np
+
     magic, start = bytes([0, 0, IDX_UINT8, axes]), 4 + 4 * axes
     if content[:4] != magic or len(content) < start:
         raise FreeconvError(
@@ -83,6 +91,8 @@ def idx_array(content: bytes, name: str, axes: int) -> np.ndarray:
     Raises:
         FreeconvError: as of `idx_header`, or the length is not that of the sizes in the header.
     """
+    import numpy as np
+
     shape, start = idx_header(content, name, axes), 4 + 4 * axes
     if len(content) - start != math.prod(shape):
         raise FreeconvError(

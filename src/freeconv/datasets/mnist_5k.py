@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from freeconv.datasets import DATASETS, DIGITS, BuiltinDataset, Images
 from freeconv.errors import FreeconvError
 
@@ -27,6 +25,8 @@ def packaged() -> Path:
 
 def read(files: Mapping[str, Path]) -> Images:
     """Return the images of the one file: rows of 784 pixels and the label."""
+    import numpy as np
+
     (path,) = files.values()
     table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
     return Images(table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype(np.int64), DIGITS)

@@ -4,17 +4,18 @@ Definitions, ranges, chance values and sources of the built-in ones are in docs/
 to add one, in this folder or from outside the package.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-
 from freeconv.registry import Registry, shown
 from freeconv.seeds import random_stream
 
-if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
+if TYPE_CHECKING:  # who reads the names of measures need not wait for these
     import keras
+    import numpy as np
 
 Needs = Literal["kernels", "free layers", "snapshots", "network"]
 
@@ -109,7 +110,7 @@ class Trained:
             then, float32 (snapshots, positions, K, filters); nothing unless a measure needs them.
     """
 
-    model: "keras.Model"
+    model: keras.Model
     layers: tuple[FreeLayer, ...]
     images: np.ndarray
     labels: np.ndarray
@@ -154,7 +155,7 @@ class Measure:
 MEASURES: Registry[Measure] = Registry("measure", __name__)
 
 
-def network_to_measure(network: str, shape: Sequence[int], classes: int, layers: int | None) -> "keras.Model":
+def network_to_measure(network: str, shape: Sequence[int], classes: int, layers: int | None) -> keras.Model:
     """Return the network that trained weights are restored into, computed in float32 whatever it was trained in.
 
     Args:
@@ -176,7 +177,7 @@ def network_to_measure(network: str, shape: Sequence[int], classes: int, layers:
 
 
 def restored(
-    model: "keras.Model",
+    model: keras.Model,
     weights: Mapping[str, np.ndarray],
     images: np.ndarray,
     labels: np.ndarray,
@@ -208,7 +209,7 @@ def restored(
     return Trained(
         model=model,
         layers=tuple(_free_layer(layer) for layer in free),
-        images=images[held_out].astype(np.float32) / 255,
+        images=images[held_out].astype("float32") / 255,
         labels=labels[held_out],
         run=run,
         settings=settings,

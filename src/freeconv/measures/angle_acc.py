@@ -1,20 +1,19 @@
 """Accuracy on images that are all turned alike about their centre."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.predictions import accuracy
-from freeconv.images import turn
 from freeconv.measures import MEASURES, Measure, Row, Trained
 
-if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
+if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 def accuracy_by_angle(
-    model: "keras.Model", images: np.ndarray, labels: np.ndarray, angles: Sequence[float]
+    model: keras.Model, images: np.ndarray, labels: np.ndarray, angles: Sequence[float]
 ) -> np.ndarray:
     """Return the accuracy on images that are all turned alike about their centre.
 
@@ -29,6 +28,11 @@ def accuracy_by_angle(
     Returns:
         The accuracies, float64 (angles,).
     """
+    import numpy as np
+
+    from freeconv.analysis.predictions import accuracy
+    from freeconv.images import turn
+
     return np.array([accuracy(model, turn(images, np.full(len(images), angle)), labels) for angle in angles])
 
 

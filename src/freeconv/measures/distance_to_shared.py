@@ -1,11 +1,14 @@
 """How far kernels are from the nearest kernel that all positions could share."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.kernels import by_position
 from freeconv.measures import MEASURES, Measure, Row, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def distance_to_shared(kernels: np.ndarray) -> float:
@@ -25,6 +28,10 @@ def distance_to_shared(kernels: np.ndarray) -> float:
     Raises:
         ValueError: the shape is another.
     """
+    import numpy as np
+
+    from freeconv.analysis.kernels import by_position
+
     weights = by_position(kernels)
     with np.errstate(invalid="ignore"):
         return float(np.linalg.norm(weights - weights.mean(axis=0)) / np.linalg.norm(weights))

@@ -1,11 +1,14 @@
 """How many kernels the kernels of a layer are made of."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.kernels import by_position
 from freeconv.measures import MEASURES, Measure, Row, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def effective_rank(kernels: np.ndarray) -> float:
@@ -24,6 +27,10 @@ def effective_rank(kernels: np.ndarray) -> float:
     Raises:
         ValueError: the shape is another.
     """
+    import numpy as np
+
+    from freeconv.analysis.kernels import by_position
+
     weights = by_position(kernels)
     if not np.isfinite(weights).all() or not weights.any():
         return float("nan")

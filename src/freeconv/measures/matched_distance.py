@@ -1,13 +1,16 @@
 """Euclidean distance between kernels whose filters are matched first."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from functools import partial
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.kernels import by_position, distance_rows
 from freeconv.measures import MEASURES, Measure, Row, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def matched_pair_distances(kernels: np.ndarray) -> np.ndarray:
@@ -28,7 +31,10 @@ def matched_pair_distances(kernels: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: the shape is another.
     """
+    import numpy as np
     from scipy.optimize import linear_sum_assignment
+
+    from freeconv.analysis.kernels import by_position
 
     flat = by_position(kernels)
     positions = len(flat)
@@ -47,6 +53,8 @@ def matched_pair_distances(kernels: np.ndarray) -> np.ndarray:
 
 def rows(trained: Trained) -> Iterator[Row]:
     """Yield the rows of every free layer: by radius, the distance observed and its permutation null."""
+    from freeconv.analysis.kernels import distance_rows
+
     for layer in trained.layers:
         reassigned = partial(trained.stream(layer.name, "matched").permutation, len(layer.kernels))
         distances = matched_pair_distances(layer.kernels)

@@ -1,12 +1,14 @@
 """How often the class that a network gives an image stays when the image is moved."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.predictions import predicted_classes, shifted
-from freeconv.images import turn
 from freeconv.measures import MEASURES, Measure, Row, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def kept(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
@@ -20,6 +22,8 @@ def kept(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
         The share of equal ones; and Σ p·q over classes, p and q being the shares of a class before and after, which is
         what independent predictions of the same frequencies would have in common. Both in [0, 1].
     """
+    import numpy as np
+
     classes = 1 + max(before.max(), after.max())
     shares = [np.bincount(predicted, minlength=classes) / len(predicted) for predicted in (before, after)]
     return float(np.mean(before == after)), float(shares[0] @ shares[1])
@@ -27,6 +31,11 @@ def kept(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
 
 def rows(trained: Trained) -> Iterator[Row]:
     """Yield for every shift and angle how many predictions stay, and how many would by chance."""
+    import numpy as np
+
+    from freeconv.analysis.predictions import predicted_classes, shifted
+    from freeconv.images import turn
+
     images, _ = trained.moved()
     before = predicted_classes(trained.model, images)
     moves = [

@@ -1,16 +1,15 @@
 """Accuracy after the kernels of free layers are replaced by mixtures of few."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.kernels import by_position
-from freeconv.analysis.predictions import accuracy, changing_kernels
 from freeconv.measures import MEASURES, Measure, Row, Trained
 
-if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
+if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 def of_rank(kernels: np.ndarray, rank: int) -> np.ndarray:
@@ -26,6 +25,10 @@ def of_rank(kernels: np.ndarray, rank: int) -> np.ndarray:
     Raises:
         ValueError: the shape is another, or the rank below 1.
     """
+    import numpy as np
+
+    from freeconv.analysis.kernels import by_position
+
     if rank < 1:
         raise ValueError(f"`rank` must be at least 1. Received: {rank=}")
     left, values, right = np.linalg.svd(by_position(kernels), full_matrices=False)
@@ -33,7 +36,7 @@ def of_rank(kernels: np.ndarray, rank: int) -> np.ndarray:
     return mixed.reshape(kernels.shape).astype(kernels.dtype)
 
 
-def accuracy_by_rank(model: "keras.Model", images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+def accuracy_by_rank(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
     """Return the accuracy after the kernels of all free layers are replaced by `of_rank`.
 
     Biases stay as they are, one per position and filter. The network is left as it was.
@@ -47,6 +50,8 @@ def accuracy_by_rank(model: "keras.Model", images: np.ndarray, labels: np.ndarra
         Rank to accuracy: 1, 2, 4, 8, … below the highest full rank of the layers, and that. Layers with a lower full
         rank than asked for stay as they are.
     """
+    from freeconv.analysis.predictions import accuracy, changing_kernels
+
     found = {}
     with changing_kernels(model) as own:
         full = max(min(len(kernels), kernels[0].size) for kernels in own.values())

@@ -1,18 +1,18 @@
 """Accuracy after the kernels of free layers are replaced by their mean over positions."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from freeconv.analysis.predictions import accuracy, changing_kernels
 from freeconv.measures import MEASURES, Measure, Row, Trained
 
-if TYPE_CHECKING:  # who reads the names of measures need not wait for Keras
+if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
-def shared_accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def shared_accuracy(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return the accuracy after the kernels of free layers are replaced by their mean over positions.
 
     Biases stay as they are, one per position and filter. The network is left as it was.
@@ -26,6 +26,10 @@ def shared_accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray
         `"none"` to the accuracy of the network as it is, the name of each free layer to that after replacing the
         kernels of this layer alone, and `"all"` to that after replacing those of all free layers.
     """
+    import numpy as np
+
+    from freeconv.analysis.predictions import accuracy, changing_kernels
+
     found = {}
     with changing_kernels(model) as own:
         for variant in ("none", *(layer.name for layer in own), "all"):

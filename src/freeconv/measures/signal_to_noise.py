@@ -1,12 +1,14 @@
 """How large weights are beside their scatter over positions."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from freeconv.analysis.kernels import by_position
 from freeconv.measures import MEASURES, Measure, Row, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Quartiles(NamedTuple):
@@ -35,6 +37,10 @@ def signal_to_noise(kernels: np.ndarray) -> Quartiles:
     Raises:
         ValueError: the shape is another.
     """
+    import numpy as np
+
+    from freeconv.analysis.kernels import by_position
+
     weights = by_position(kernels)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.abs(weights.mean(axis=0)) / weights.std(axis=0)

@@ -4,11 +4,11 @@ Another kernel size, stride or depth is another name, with results of its own. d
 in this folder or from outside the package.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from freeconv.architectures.layers import Free, Layer, Settings, Shape, Size, convolutional, first_convolutions
 from freeconv.architectures.sizes import sizes
@@ -16,8 +16,9 @@ from freeconv.registry import Registry, shown
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
-Weights = Mapping[str, np.ndarray]  # `<layer>/<variable>` to array, as a run's file holds them below `network`
+Weights = Mapping[str, "np.ndarray"]  # `<layer>/<variable>` to array, as a run's file holds them below `network`
 
 
 def equal_layers(parent: Weights, untrained: Weights) -> dict[str, np.ndarray]:
@@ -95,7 +96,7 @@ def build_network(
     layers: int | None = None,
     stacked: bool = False,
     dtype: str = "float32",
-) -> "keras.Model":
+) -> keras.Model:
     """Return an untrained network (see `freeconv.architectures.build`).
 
     Args:

@@ -1,10 +1,15 @@
 """The free convolutional network started from a trained convolutional one (d'Ascoli et al. 2019)."""
 
-import numpy as np
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from freeconv.architectures.layers import Free
 from freeconv.architectures.table_a2 import table_a2
 from freeconv.networks import NETWORKS, Network, Weights
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def kernels_at_every_position(parent: Weights, untrained: Weights) -> dict[str, np.ndarray]:
@@ -17,6 +22,8 @@ def kernels_at_every_position(parent: Weights, untrained: Weights) -> dict[str, 
     Returns:
         Kernels and biases of convolutions at every position, and the weights of dense layers as they are.
     """
+    import numpy as np
+
     weights = {}
     for name, array in untrained.items():
         weight = parent[name.replace("free_", "conv_")]

@@ -1,4 +1,8 @@
-"""How long training takes on this machine: by runs that are stored, or by steps that are timed."""
+"""How long training takes: by runs that are stored, or by steps that are timed on this machine.
+
+On a processor seconds are those that it computes for a job, which other programs beside it change little; on a GPU they
+are those of the clock.
+"""
 
 import csv
 import json
@@ -6,22 +10,20 @@ import statistics
 import time
 import timeit
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import numpy as np
 from pydantic import ValidationError
 
 from freeconv.augmentations import metrics
 from freeconv.data.evaluation_sets import CLEAN_IMAGES
 from freeconv.data.folds import held_out_images
 from freeconv.errors import FreeconvError
-from freeconv.storage.hdf5 import describe_h5
-from freeconv.storage.run_file import stored_config
+from freeconv.planning.images import ImageSet, description
 from freeconv.study import paths
-from freeconv.study.jobs import RunConfig, TrainSettings
+from freeconv.study.jobs import RunConfig, TrainConfig, TrainSettings
+from freeconv.study.params import Params
 from freeconv.vocabulary import Precision
 
 ROUNDS, STEPS, TIMED_IMAGES = 5, 4, 1000
@@ -60,24 +62,14 @@ class Speed(NamedTuple):
 
 
 class StoredRun(NamedTuple):
-    """How long a finished run took.
+    """A finished run: images and seconds of all epochs, its overhead, and Snakemake's benchmark file of its job."""
 
-    Attributes:
-        jobs: names that its job may have, by what `train.fuse` puts together: `<dataset>/<network>/<augmentation>` and
-            level and fold behind it.
-        workload: what was trained.
-        images: trained on, over all epochs.
-        seconds: of training and evaluation.
-        overhead: seconds of its job besides; None if that was not recorded.
-        device: that trained it.
-    """
-
-    jobs: tuple[Path, ...]
     workload: Workload
+    device: str
     images: int
     seconds: float
-    overhead: float | None
-    device: str
+    overhead: float
+    benchmark: Path
 
 
 def workload(settings: TrainSettings, shape: tuple[int, ...]) -> Workload:
@@ -96,113 +88,97 @@ def epoch_images(run: RunConfig, images: int) -> tuple[int, int]:
     return (images - held_out) // run.batch * run.batch, evaluated
 
 
-def description(path: str | Path, array: str) -> tuple[tuple[int, ...], np.dtype, dict[str, Any]] | None:
-    """Return shape and dtype of an array in an HDF5 file and the file's attributes; None if they cannot be read."""
-    try:
-        arrays, attributes = describe_h5(path)
-        return arrays[array].shape, np.dtype(arrays[array].dtype), attributes
-    except (FreeconvError, KeyError):
-        return None
+def is_processor(device: str) -> bool:
+    """Return whether a device, as run files name it, is a processor."""
+    return device.startswith("CPU")
 
 
 def stored_runs() -> Iterator[StoredRun]:
     """Yield how long the finished runs in this folder took.
 
-    Left out are files that cannot be read or are of another version, and runs on images that `data/` does not hold
-    any more: nobody knows how many these were.
+    Left out are files that cannot be read, those of versions that did not record processor time, and runs on images
+    that `data/` does not hold any more: nobody knows how many these were.
     """
     folder = Path(paths.FOLDERS["train"][0])
-    data: dict[str, Any] = {}
     for path in sorted(folder.glob("*/*/*/*/fold-*.h5")):
-        if not (described := description(path, "history/val_acc")):
-            continue
-        (epochs,), _, attributes = described
+        from freeconv.storage.hdf5 import read_h5
+        from freeconv.storage.run_file import stored_config
+
         try:
+            arrays, attributes = read_h5(path, ["history/cpu_seconds"])
             run = RunConfig.model_validate_json(json.dumps(stored_config(attributes)))
             seconds, device, sha256 = (attributes[key] for key in ("seconds", "device", "data_sha256"))
-        except (KeyError, ValidationError):
+        except (FreeconvError, KeyError, ValidationError):
             continue
-        if run.dataset not in data:
-            data[run.dataset] = description(paths.data_file(run.dataset), "images")
-        if data[run.dataset] is None or data[run.dataset][2].get("content_sha256") != sha256:
+        data = description(paths.data_file(run.dataset), "images")
+        if data is None or data[2].get("content_sha256") != sha256:
             continue
-        images, *shape = data[run.dataset][0]
-        level = path.relative_to(folder).parent
+        (images, *shape), epochs = data[0], arrays["history/cpu_seconds"]
+        fold = path.relative_to(folder).with_name(paths.fold_name(run.fold, run.train_seed))
+        jobs = [Path(LOGS, f"{job}.tsv") for job in (fold, fold.parent, fold.parent.parent)]  # as train.fuse has it
         yield StoredRun(
-            jobs=(level.parent, level, level / paths.fold_name(run.fold, run.train_seed)),
-            workload=workload(run, tuple(shape)),
-            images=epochs * epoch_images(run, images)[0],
-            seconds=float(seconds),
-            overhead=attributes.get("overhead_seconds"),
-            device=device,
+            workload(run, tuple(shape)),
+            device,
+            images=len(epochs) * epoch_images(run, images)[0],
+            seconds=float(epochs.sum() if is_processor(device) else seconds),
+            overhead=attributes.get("overhead_seconds", 0.0),
+            benchmark=next((job for job in jobs if job.is_file()), jobs[0]),
         )
 
 
-def _measured_jobs() -> Iterator[tuple[Path, dict[str, float]]]:
-    """Yield names of training jobs and what Snakemake could measure: `s`, wall seconds; `max_rss`, MB of memory."""
-    for path in sorted(Path(LOGS).rglob("*.tsv")):
-        with path.open(newline="", encoding="utf-8") as file:
-            row = next(csv.DictReader(file, delimiter="\t"), {})
-        numbers = {}
-        for key in ("s", "max_rss"):
-            with suppress(KeyError, TypeError, ValueError):
-                numbers[key] = float(row[key])
-        yield path.relative_to(LOGS).with_suffix(""), numbers
-
-
-def stored_speeds(
-    workloads: Collection[Workload], device: str | None = None
-) -> tuple[dict[Workload, Speed], str | None]:
-    """Return the speed of finished runs, of those workloads of which there are any.
-
-    Seconds for each image are all seconds over all images: long runs, in which compilation weighs little, count most.
+def stored_speeds(wanted: Collection[Workload], device: str | None) -> tuple[dict[Workload, Speed], str | None]:
+    """Return the speed of finished runs, of those workloads of which there are any, and the device that trained them.
 
     Args:
-        workloads: the wanted ones.
+        wanted: the workloads.
         device: the one whose runs count; None for the one with the most runs.
-
-    Returns:
-        The speeds, and the device.
     """
-    stored = [run for run in stored_runs() if run.workload in workloads and run.images and run.seconds]
-    if device is None and stored:
-        device = Counter(run.device for run in stored).most_common(1)[0][0]
-    runs: dict[Workload, list[StoredRun]] = defaultdict(list)
-    jobs: dict[Path, list[StoredRun]] = defaultdict(list)
-    for run in stored:
+    runs = [run for run in stored_runs() if run.workload in wanted and run.images and run.seconds]
+    if device is None and runs:
+        device = Counter(run.device for run in runs).most_common(1)[0][0]
+    alike: dict[Workload, list[StoredRun]] = defaultdict(list)
+    for run in runs:
         if run.device == device:
-            runs[run.workload].append(run)
-            for job in run.jobs:
-                jobs[job].append(run)
-    besides: dict[Workload, list[float]] = defaultdict(list)
-    memory: dict[Workload, list[float]] = defaultdict(list)
-    for job, numbers in _measured_jobs():
-        if job in jobs and "s" in numbers:
-            trained = jobs[job][0].workload
-            rest = numbers["s"] - sum(run.seconds for run in jobs[job])
-            besides[trained] += [rest] if rest > 0 else []  # else the file is of another training
-            memory[trained] += [numbers["max_rss"]] if "max_rss" in numbers else []
-    speeds = {}
-    for trained, mine in runs.items():
-        overheads = [run.overhead for run in mine if run.overhead is not None]
-        speeds[trained] = Speed(
-            train=sum(run.seconds for run in mine) / sum(run.images for run in mine),
-            evaluate=0.0,
-            run=statistics.mean(overheads) if overheads and not besides[trained] else 0.0,
-            job=statistics.median(besides[trained] or [0.0]),
-            memory_mb=max(memory[trained], default=None),
-            source="stored runs",
-        )
-    return speeds, device
+            alike[run.workload].append(run)
+    return {trained: speed_of(mine) for trained, mine in alike.items()}, device
+
+
+def speed_of(runs: list[StoredRun]) -> Speed:
+    """Return the speed of finished runs of one workload and device."""
+    besides, memory = [], []
+    for path in {run.benchmark for run in runs if run.benchmark.is_file()}:
+        with path.open(newline="", encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"), {})
+        seconds = _number(row.get("cpu_time" if is_processor(runs[0].device) else "s"))
+        seconds -= sum(run.seconds for run in runs if run.benchmark == path)
+        if seconds > 0:  # else the file is of another training
+            besides.append(seconds)
+            memory.append(_number(row.get("max_rss")))
+    return Speed(
+        # of all images, so that long runs, in which compilation weighs little, count most
+        train=sum(run.seconds for run in runs) / sum(run.images for run in runs),
+        evaluate=0.0,
+        run=0.0 if besides else statistics.mean(run.overhead for run in runs),
+        job=statistics.median(besides or [0.0]),
+        memory_mb=max(memory, default=0.0) or None,
+        source="stored runs",
+    )
+
+
+def _number(text: str | None) -> float:
+    """Return a number of a benchmark file; 0 where there is none: of a job that ended at once it is `NA`."""
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
 
 
 def start_up() -> tuple[str, float]:
-    """Return the device that computes here, and the seconds that a job needs to import what it trains with."""
-    begin = time.perf_counter()
+    """Return the device that computes here, and the seconds that a job needs until it can train: this process's own."""
     from freeconv.machine.environment import environment
     from freeconv.training import loop  # noqa: F401
 
-    return environment()["device"], time.perf_counter() - begin
+    return environment()["device"], time.process_time()
 
 
 def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_seconds: float) -> Speed:
@@ -219,16 +195,19 @@ def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_s
     Raises:
         FreeconvError: the device lacks the precision.
     """
+    import numpy as np
+
     from freeconv.networks import build_network
-    from freeconv.training.precision import use_precision
+    from freeconv.training.precision import has_gpu, use_precision
     from freeconv.training.stack import compile_replicas, initial_state, on_device
 
+    clock = time.perf_counter if has_gpu() else time.process_time
     dtype, number = use_precision(wanted.precision), replicas or 1
-    begin = time.perf_counter()
+    begin = clock()
     model = build_network(
         wanted.kind, wanted.shape, classes, seed=0, layers=wanted.layers, stacked=replicas is not None, dtype=dtype
     )
-    built = time.perf_counter()
+    built = clock()
     stack = compile_replicas(model, 0.001)(initial_state([model] * number))
     rng = np.random.default_rng(0)
     images = on_device(rng.integers(0, 256, (TIMED_IMAGES, *wanted.shape), "uint8"))
@@ -244,15 +223,31 @@ def timed_speed(wanted: Workload, classes: int, replicas: int | None, start_up_s
 
     train()
     evaluate()
-    compiled = time.perf_counter()
+    compiled = clock()
     return Speed(
-        train=statistics.median(timeit.repeat(train, number=1, repeat=ROUNDS)) / batches.size,
-        evaluate=statistics.median(timeit.repeat(evaluate, number=1, repeat=ROUNDS)) / rows.size,
+        train=statistics.median(timeit.repeat(train, timer=clock, number=1, repeat=ROUNDS)) / batches.size,
+        evaluate=statistics.median(timeit.repeat(evaluate, timer=clock, number=1, repeat=ROUNDS)) / rows.size,
         run=built - begin,
         job=start_up_seconds + compiled - built,
         memory_mb=None,
         source="timed steps",
     )
+
+
+def speeds_of(
+    params: Params, jobs: Iterable[TrainConfig], sets: Mapping[str, ImageSet], timed: bool
+) -> tuple[dict[Workload, Speed], str | None]:
+    """Return how fast jobs train, as far as it is stored or, if `timed`, on this machine; and the device."""
+    alike: dict[Workload, list[TrainConfig]] = defaultdict(list)
+    for job in jobs:
+        alike[workload(job, sets[job.dataset].shape)].append(job)
+    here, seconds_up = start_up() if timed else (None, 0.0)
+    speeds, device = stored_speeds(alike, here)
+    stacked = params.train.stack == "on" or (params.train.stack == "auto" and here and not is_processor(here))
+    for wanted in [one for one in alike if timed and one not in speeds]:
+        replicas = max(len(list(job.runs())) for job in alike[wanted]) if stacked else None
+        speeds[wanted] = fitting_speed(wanted, sets[alike[wanted][0].dataset].classes, replicas, seconds_up)
+    return speeds, device
 
 
 def fitting_speed(wanted: Workload, classes: int, replicas: int | None, start_up_seconds: float) -> Speed:

@@ -85,7 +85,8 @@ Evaluate = Annotated[dict[Augmentation, float], AfterValidator(_allowed_strength
 class Config(BaseModel):
     """A configuration: immutable, strictly typed, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # built at first use: few of them are needed by any one command
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @classmethod
     def parse(cls, text: str) -> Self:

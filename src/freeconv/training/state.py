@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from freeconv.augmentations import metrics
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from freeconv.study.jobs import RunConfig
 
 State = dict[str, Any]  # of the networks of a stack (see `freeconv.training.stack.initial_state`)
@@ -93,6 +93,8 @@ class Result:
 
     def add(self, row: dict[str, float], seconds: float) -> None:
         """Add an epoch."""
+        import numpy as np
+
         # as stored, so that a run that is continued from its file compares the same numbers
         if np.float32(row["val_acc"]) > max(map(np.float32, self.history["val_acc"]), default=-1.0):
             self.best_epoch = self.epochs + 1
@@ -166,6 +168,7 @@ def continued_state(members: Sequence[Result], variables: Variables) -> State:
     Raises:
         KeyError: a run lacks one of them.
     """
+    import numpy as np
 
     def stacked(names: Iterable[str]) -> list[np.ndarray]:
         return [np.stack([arrays[name] for arrays in held]) for name in names]

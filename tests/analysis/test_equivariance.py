@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from freeconv.measures.equivariance_error import equivariance_errors, error, moved, overlap
+from freeconv.analysis.equivariance import equivariance_errors, error, moved, overlap
 from freeconv.networks import build_network
 from tests.measures.made import random_images, sharing_network
 
