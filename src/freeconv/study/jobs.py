@@ -83,7 +83,7 @@ Evaluate = Annotated[dict[Augmentation, float], AfterValidator(_allowed_strength
 class Config(BaseModel):
     """A configuration: immutable, strictly typed, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -120,8 +120,14 @@ def first_error(error: ValidationError) -> str:
         return f"{key}: expected a value, received none"
     message = first["msg"][:1].lower() + first["msg"][1:]
     message = message.removeprefix("value error, ").removeprefix("input should be ")
-    received = "" if "received" in message else f", received {first['input']!r}"
+    received = "" if "received" in message else f", received {_short(first['input'])}"
     return f"{key or 'parameters'}: expected {message}{received}"
+
+
+def _short(value: Any) -> str:
+    """Return a value for a message."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> None:
