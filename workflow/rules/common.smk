@@ -80,7 +80,9 @@ def check_study_images():
 
 def repair_files():
     """Repair times in the future, which a clock that was moved back has left, of all that jobs may read."""
-    sources = [path for path in Path(in_project("src/freeconv")).rglob("*") if path.is_file()]
+    sources = [
+        path for path in Path(in_project("src/freeconv")).rglob("*") if path.is_file()
+    ]
     if repaired := repair_times([*grid.all_files(PARAMS), *sources]):
         print(
             f"freeconv: {len(repaired)} files were dated in the future, as {repaired[0]}: they have the time of now",

@@ -72,7 +72,8 @@ rule report:
         grid.drawing_files(PARAMS),
         # The pages' templates are code that a module's hash does not see.
         templates=sorted(
-            str(path) for path in Path(in_project("src/freeconv/report/templates")).iterdir()
+            str(path)
+            for path in Path(in_project("src/freeconv/report/templates")).iterdir()
         ),
     output:
         paths.report_files(),

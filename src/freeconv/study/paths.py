@@ -42,7 +42,7 @@ def project_folder() -> Path:
 
 def from_project(path: str) -> str:
     """Return a path that starts at the project's folder as seen from the current folder; URLs and others as given."""
-    above = os.path.relpath(project_folder())
+    above = os.path.relpath(project_folder().resolve())
     if above == os.curdir or Path(path).is_absolute() or path.startswith(("http://", "https://")):
         return path
     return os.path.normpath(f"{above}/{path}")
