@@ -57,6 +57,11 @@ try:
 except FreeconvError as error:
     sys.exit(f"freeconv: error: {error}")
 
+# Through the environment, too: a study under another name is no reason to run again.
+os.environ[paths.PARAMS_FILE] = os.path.relpath(PARAMS_FILE, workflow.basedir) + (
+    " and --config" if workflow.config_settings.config else ""
+)
+
 if PARAMS.data.mirror:
     # Through the environment, because the same bytes from elsewhere are no reason to run again.
     os.environ.setdefault("FREECONV_MIRROR", PARAMS.data.mirror)

@@ -28,6 +28,9 @@ FOLDERS = {
 # The project's folder, for studies in folders of their own: the Snakefile sets it.
 PROJECT = "FREECONV_PROJECT"
 
+# Likewise, for the report: which file names the study, as seen from the project's folder.
+PARAMS_FILE = "FREECONV_PARAMS"
+
 
 def project_folder() -> Path:
     """Return the project's folder: that of the Snakefile in use, else the nearest one above with a Snakefile.
