@@ -6,7 +6,7 @@ wildcard_constraints:
     dataset=r"[a-z0-9_-]+",
     network=network_names.NAME,
     augmentation="|".join(AUGMENTATIONS),
-    level=r"0|0\.[0-9]+|[0-9.]+e-[0-9]+",
+    level=r"0|0\.[0-9]*[1-9]|[1-9](\.[0-9]*[1-9])?e-[0-9]+",
     copy_index=r"\d+",
     fold=r"\d+(-seed-[1-9]\d*)?",
 

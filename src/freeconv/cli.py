@@ -245,6 +245,25 @@ def report(params: ParamsText) -> None:
     make_report(load_params(params), paths.REPORTS)
 
 
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A study's folder, as . or studies/own, or the folder of its report.")],
+    second: Annotated[Path, typer.Argument(help="Likewise.")],
+    metric: Annotated[list[str] | None, typer.Option(help="Only this metric, as val_acc; may be repeated.")] = None,
+    output: Annotated[Literal["table", "csv"], typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Print the medians of two studies side by side."""
+    from rich.console import Console
+
+    from freeconv.commands.compare import as_csv, compare_studies, show
+
+    rows, names = compare_studies(first, second, metric or ()), (str(first), str(second))
+    if output == "csv":
+        print(as_csv(rows, names), end="")
+    else:
+        show(rows, names, Console())
+
+
 class RunsFormat(StrEnum):
     """How `freeconv runs` prints."""
 

@@ -1,6 +1,7 @@
 import html
 import re
 import shutil
+import subprocess
 from base64 import b64encode
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -383,3 +384,32 @@ def test_a_picture_is_held_or_shown():
     assert picture({path: IMAGE}, path, caption, inline=False) == held._replace(source="drawings/radii.png")
     assert picture({}, path, caption) == ("", "alt", "caption", "")
     assert held.link == "drawings/radii.svg"
+
+
+def test_names_study_parameter_file_and_commit(copied, monkeypatch):
+    def origin():
+        make_report(PARAMS)
+        (text,) = re.findall(r'<p class="origin">(.*?)</p>', (Path("reports") / "index.html").read_text(), re.DOTALL)
+        return " ".join(text.split())
+
+    monkeypatch.delenv(paths.PROJECT, raising=False)
+    monkeypatch.delenv(paths.PARAMS_FILE, raising=False)
+    assert origin() == "Study: that of the project's folder; parameters: passed by hand; commit: not under Git."
+    project = copied.resolve().parent
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a", "--allow-empty"],
+    ):
+        subprocess.run(["git", *command], check=True)
+    commit = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True).stdout.strip()
+    (project / "studies/own").mkdir(parents=True)
+    shutil.copytree("reports", "studies/own/reports")
+    monkeypatch.chdir("studies/own")
+    monkeypatch.setenv(paths.PROJECT, str(project))
+    monkeypatch.setenv(paths.PARAMS_FILE, "params/<own>.yaml")
+    assert origin() == (
+        f"Study: <code>studies/own</code>; parameters: <code>params/&lt;own&gt;.yaml</code>; commit: {commit}."
+    )
+    (project / "tracked").touch()
+    subprocess.run(["git", "add", "tracked"], cwd=project, check=True)
+    assert origin().endswith(f"commit: {commit} and uncommitted changes.")

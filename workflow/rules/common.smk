@@ -18,29 +18,49 @@ from freeconv.machine.watchdog import hold_live_run, own_jobs
 from freeconv.networks import NETWORKS
 from freeconv.planning.images import check_images
 from freeconv.study import code, grid, network_names, paths
-from freeconv.study.params import check_params, read_values
+from freeconv.study.params import load_params
 from freeconv.vocabulary import level_text
 
 BEGIN = time.time()
 
 own_jobs()
 
+# For a study in a folder of its own (--directory): its jobs find the project's files.
+os.environ[paths.PROJECT] = workflow.basedir
+
+
+def in_project(path):
+    """Return the path of one of the project's files as seen from the study's folder."""
+    return paths.from_project(str(path))
+
+
+def read_params():
+    """Return the study's parameters and the file that names them.
+
+    That is the one of --configfile, or params.yaml in the study's folder. Snakemake's own reading of it is not used: it
+    reads another YAML than DVC, would lay the file over params.yaml, and leaves text what is inside of --config.
+    """
+    named = [os.path.relpath(file) for file in workflow.overwrite_configfiles]
+    if len(named) > 1:
+        raise FreeconvError(
+            f"--configfile: expected one parameter file, received {', '.join(named)}; a target goes before it: "
+            "snakemake TARGET --configfile FILE"
+        )
+    file = named[0] if named else "params.yaml"
+    return load_params(file, workflow.config_settings.config), file
+
+
 try:
-    # Snakemake would run code in a template. Files of --configfile it has already read; then nothing comes of them.
-    for config_file in (Path("params.yaml"), *workflow.overwrite_configfiles):
-        if config_file.exists():
-            read_values(config_file)
+    for word in sys.argv[1:]:  # targets, which Snakemake itself knows only later
+        paths.check_level(word)
+    PARAMS, PARAMS_FILE = read_params()
 except FreeconvError as error:
     sys.exit(f"freeconv: error: {error}")
 
-
-configfile: "params.yaml"
-
-
-try:
-    PARAMS = check_params(config)
-except FreeconvError as error:
-    sys.exit(f"freeconv: error: {error}")
+# Through the environment, too: a study under another name is no reason to run again.
+os.environ[paths.PARAMS_FILE] = os.path.relpath(PARAMS_FILE, workflow.basedir) + (
+    " and --config" if workflow.config_settings.config else ""
+)
 
 if PARAMS.data.mirror:
     # Through the environment, because the same bytes from elsewhere are no reason to run again.
@@ -65,7 +85,9 @@ def check_study_images():
 
 def repair_files():
     """Repair times in the future, which a clock that was moved back has left, of all that jobs may read."""
-    sources = [path for path in Path("src/freeconv").rglob("*") if path.is_file()]
+    sources = [
+        path for path in Path(in_project("src/freeconv")).rglob("*") if path.is_file()
+    ]
     if repaired := repair_times([*grid.all_files(PARAMS), *sources]):
         print(
             f"freeconv: {len(repaired)} files were dated in the future, as {repaired[0]}: they have the time of now",
@@ -238,6 +260,11 @@ def cell(wildcards):
         wildcards.augmentation,
         float(wildcards.level),
     )
+
+
+def study_text(wildcards):
+    """Return all parameters as JSON; by a function, because in a text Snakemake takes {words} for wildcards."""
+    return PARAMS.text()
 
 
 def text(config):

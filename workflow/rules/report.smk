@@ -15,10 +15,10 @@ rule tables:
         grid.distance_files(PARAMS),
         grid.measure_files(PARAMS),
         # Data beside the code, which a module's hash does not see.
-        paper="src/freeconv/analysis/paper.csv",
-        claims="src/freeconv/study/claims.yaml",
-        calibration="src/freeconv/analysis/calibration.csv",
-        authors="src/freeconv/analysis/authors_envelope.csv",
+        paper=in_project("src/freeconv/analysis/paper.csv"),
+        claims=in_project("src/freeconv/study/claims.yaml"),
+        calibration=in_project("src/freeconv/analysis/calibration.csv"),
+        authors=in_project("src/freeconv/analysis/authors_envelope.csv"),
     # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
         paths.table_files(),
@@ -27,7 +27,7 @@ rule tables:
     benchmark:
         "logs/tables.tsv"
     params:
-        params=PARAMS.text(),
+        params=study_text,
         code=code.tables_code(),
     shell:
         "freeconv tables {params.params:q} > {log} 2>&1"
@@ -44,7 +44,7 @@ rule figures:
     benchmark:
         "logs/figures.tsv"
     params:
-        params=PARAMS.text(),
+        params=study_text,
         code=code.figures_code(PARAMS),
     shell:
         "freeconv figures {params.params:q} > {log} 2>&1"
@@ -60,7 +60,7 @@ rule drawings:
     benchmark:
         "logs/drawings.tsv"
     params:
-        params=grid.drawing_params(PARAMS).text(),
+        params=lambda wildcards: grid.drawing_params(PARAMS).text(),
         code=code.drawings_code(PARAMS),
     shell:
         "freeconv drawings {params.params:q} > {log} 2>&1"
@@ -73,7 +73,8 @@ rule report:
         grid.drawing_files(PARAMS),
         # The pages' templates are code that a module's hash does not see.
         templates=sorted(
-            str(path) for path in Path("src/freeconv/report/templates").iterdir()
+            str(path)
+            for path in Path(in_project("src/freeconv/report/templates")).iterdir()
         ),
     output:
         paths.report_files(),
@@ -83,7 +84,7 @@ rule report:
     benchmark:
         "logs/report.tsv"
     params:
-        params=PARAMS.text(),
+        params=study_text,
         code=code.report_code(PARAMS),
     shell:
         "freeconv report {params.params:q} > {log} 2>&1"

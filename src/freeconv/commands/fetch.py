@@ -19,6 +19,7 @@ from freeconv.data.selection import selected
 from freeconv.data.sources import existing_source
 from freeconv.datasets import DATASETS, BuiltinDataset
 from freeconv.machine.download import file_sha256, official_file
+from freeconv.study import paths
 
 
 def fetch(
@@ -79,6 +80,21 @@ def fetch(
         attributes["read"] = [note._asdict() for note in notes]
         _print_notes(dataset, images, labels, loaded.classes, notes)
     write_h5(path, {"images": images, "labels": labels}, attributes, "gzip")
+    _share(Path(path))
+
+
+def _share(path: Path) -> None:
+    """Let a study in a folder of its own and the project have one file on the disk where they have equal data."""
+    other = paths.project_folder() / path
+    if path.is_absolute() or not other.is_file() or other.samefile(path) or file_sha256(other) != file_sha256(path):
+        return
+    linked = path.with_name(f".{path.name}.link")
+    try:
+        linked.unlink(missing_ok=True)
+        os.link(other, linked)
+        linked.replace(path)
+    except OSError:  # on another disk, or on one without links: it is a file of its own
+        linked.unlink(missing_ok=True)
 
 
 def _print_notes(

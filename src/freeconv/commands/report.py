@@ -1,6 +1,8 @@
 """`freeconv report`: the report's pages, and tables for other papers, from tables and pictures."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -67,8 +69,35 @@ def _index(results: Results) -> str:
         parts=[*augmentation_parts(results), *other_parts(results)],
         aggregate=AGGREGATES[params.report.aggregate],
         folds=len(grid.held_out(params)),
+        origin=_origin(),
         parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100),
     )
+
+
+def _origin() -> dict[str, str]:
+    """Return what tells this study from others: its folder, parameter file and the project's commit."""
+    project = paths.project_folder()
+    return {
+        "study": os.path.relpath(Path.cwd(), project.resolve()),
+        "file": os.environ.get(paths.PARAMS_FILE, ""),
+        "commit": _commit(project),
+    }
+
+
+def _commit(project: Path) -> str:
+    """Return the project's commit, and whether files differ from it; empty where Git does not say."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", project, *arguments], capture_output=True, text=True, timeout=60, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=10", "HEAD") + (" and uncommitted changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _measures(results: Results) -> str:

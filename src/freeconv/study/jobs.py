@@ -86,7 +86,7 @@ class Config(BaseModel):
     """A configuration: immutable, strictly typed, unknown keys refused."""
 
     # built at first use: few of them are needed by any one command
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -123,8 +123,14 @@ def first_error(error: ValidationError) -> str:
         return f"{key}: expected a value, received none"
     message = first["msg"][:1].lower() + first["msg"][1:]
     message = message.removeprefix("value error, ").removeprefix("input should be ")
-    received = "" if "received" in message else f", received {first['input']!r}"
+    received = "" if "received" in message else f", received {_short(first['input'])}"
     return f"{key or 'parameters'}: expected {message}{received}"
+
+
+def _short(value: Any) -> str:
+    """Return a value for a message."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> None:

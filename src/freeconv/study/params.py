@@ -1,11 +1,12 @@
 """The parameters of a study: `params.yaml`, typed, checked and documented."""
 
 import json
+import shlex
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -23,7 +24,9 @@ from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURES
 from freeconv.networks import NETWORKS
 from freeconv.registry import load_modules
+from freeconv.study import paths
 from freeconv.study.jobs import Config, Level, Optimizer, Schedule, first_error
+from freeconv.study.parameter_file import read_values, with_changes
 from freeconv.vocabulary import (
     Aggregate,
     Compression,
@@ -38,6 +41,15 @@ from freeconv.vocabulary import (
 # What every network is evaluated on, as in the paper: a new augmentation does not change the runs of others.
 EVALUATED = ("translate", "rotate", "noise", "edge_noise")
 FuseAxis = Literal["fold", "level"]
+
+# Larger numbers and longer lists are slips of the finger; and a job's parameters have to fit its command line, which
+# Linux limits to 131,072 bytes.
+MOST = 1_000_000
+LONGEST = 1_000
+COMMAND_LINE = 100_000
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+LearningRate = Annotated[float, Field(gt=0, le=1_000)]
 
 
 def _listed(value: Any) -> Any:
@@ -61,7 +73,7 @@ def _in_file_names(values: list[float]) -> list[float]:
 
 
 Levels = Annotated[
-    list[Level],
+    Annotated[list[Level], Field(max_length=LONGEST)],
     BeforeValidator(_listed, json_schema_input_type=Level | list[Level]),
 ]
 
@@ -84,7 +96,7 @@ class Data(Config):
         description="Further datasets: name to a folder or archive of equal-sized images, `<class>/*` or "
         "`train/<class>/*` and other parts (docs/datasets.md).",
     )
-    limit: Annotated[int, Field(ge=1)] | None = Field(
+    limit: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
         None,
         description="Largest number of images of a dataset: of a larger one a random subset, in its order, is used.",
     )
@@ -117,7 +129,7 @@ class Aug(Config):
     Every registered augmentation (`freeconv.augmentations`) has a key for its levels.
     """
 
-    copies: Annotated[int, Field(ge=1)] = Field(
+    copies: Annotated[int, Field(ge=1, le=10_000)] = Field(
         4,
         description="Independent augmented passes over the dataset; epoch e trains on pass e mod copies (shards).",
     )
@@ -147,11 +159,11 @@ class Shards(Config):
 class TrainOverride(Config):
     """Training parameters that differ for one dataset."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.epochs`.")
-    patience: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.patience`.")
-    batch: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.batch`.")
-    learning_rate: Annotated[float, Field(gt=0)] | None = Field(None, description="As `train.learning_rate`.")
-    kernels_every: Annotated[int, Field(ge=1)] | None = Field(None, description="As `train.kernels_every`.")
+    epochs: Count | None = Field(None, description="As `train.epochs`.")
+    patience: Count | None = Field(None, description="As `train.patience`.")
+    batch: Count | None = Field(None, description="As `train.batch`.")
+    learning_rate: LearningRate | None = Field(None, description="As `train.learning_rate`.")
+    kernels_every: Count | None = Field(None, description="As `train.kernels_every`.")
 
 
 class Train(Config):
@@ -168,17 +180,17 @@ class Train(Config):
     held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = Field(
         None, description="Which folds are held out in turn, one run each, counted from 0; all of them if null."
     )
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+    seeds: Annotated[list[Seed], Field(min_length=1, max_length=LONGEST)] = Field(
         [0],
         description="Runs of each fold: each seed has its own first weights and batches. Images, folds and what "
         "networks are evaluated on depend on `seed` alone. The search has the seed 0.",
     )
-    epochs: Annotated[int, Field(ge=1)] = Field(10, description="Largest number of epochs.")
-    patience: Annotated[int, Field(ge=1)] = Field(
+    epochs: Count = Field(10, description="Largest number of epochs.")
+    patience: Count = Field(
         50, description="Stop after this many epochs without a better accuracy on the held-out fold."
     )
-    batch: Annotated[int, Field(ge=1)] = Field(256, description="Images per training step.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="Learning rate of the optimizer.")
+    batch: Count = Field(256, description="Images per training step.")
+    learning_rate: LearningRate = Field(0.001, description="Learning rate of the optimizer.")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     initializer: Initializer = Field(
@@ -191,7 +203,7 @@ class Train(Config):
         description="Numbers that networks are computed in: `float32`; `tf32`, float32 whose products are rounded, on "
         "a GPU; `bfloat16`, float32 weights with bfloat16 products and activations.",
     )
-    kernels_every: Annotated[int, Field(ge=1)] = Field(
+    kernels_every: Count = Field(
         1,
         description="Epochs between two snapshots of the first layer's kernels; the untrained and the last ones are "
         "always kept. A snapshot of a first free layer takes 0.2 MB at 28 × 28 × 1 and 3.8 MB at 32 × 32 × 3.",
@@ -275,8 +287,8 @@ class Vcp(Config):
 class SearchOverride(Config):
     """Parameters of the search that differ for one dataset."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="As `search.epochs`.")
-    patience: Annotated[int, Field(ge=1)] | None = Field(None, description="As `search.patience`.")
+    epochs: Count | None = Field(None, description="As `search.epochs`.")
+    patience: Count | None = Field(None, description="As `search.patience`.")
 
 
 class Search(Config):
@@ -286,7 +298,7 @@ class Search(Config):
     """
 
     learning_rates: Annotated[
-        list[Annotated[float, Field(gt=0)]],
+        Annotated[list[LearningRate], Field(max_length=LONGEST)],
         BeforeValidator(_listed, json_schema_input_type=float | list[float]),
     ] = Field([], description="Learning rates of Adam; the search is left out if there are none. A number or a list.")
     layers: Annotated[list[Annotated[int, Field(ge=2, le=CONVOLUTIONS)]], Field(min_length=1)] = Field(
@@ -295,8 +307,8 @@ class Search(Config):
     held_out: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
         [0], description="Which folds of `train.folds` are held out in turn, counted from 0."
     )
-    epochs: Annotated[int, Field(ge=1)] = Field(100, description="Largest number of epochs.")
-    patience: Annotated[int, Field(ge=1)] = Field(
+    epochs: Count = Field(100, description="Largest number of epochs.")
+    patience: Count = Field(
         25, description="Stop after this many epochs without a better accuracy on the held-out fold."
     )
     overrides: dict[str, SearchOverride] = Field(
@@ -331,23 +343,28 @@ class Measure(Config):
         description="Measures that are taken, as registered (`freeconv.measures`); of networks without free layers, or "
         "with missing connections, only those that need no free layers.",
     )
-    shifts: list[Annotated[float, Field(gt=-1, lt=1)]] = Field(
+    shifts: Annotated[list[Annotated[float, Field(gt=-1, lt=1)]], Field(max_length=LONGEST)] = Field(
         [-0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4],
         description="Shifts at which held-out accuracy is measured, as shares of the image's size, right and down "
         "positive.",
     )
-    angles: list[Annotated[float, Field(ge=-180, le=180)]] = Field(
+    angles: Annotated[list[Annotated[float, Field(ge=-180, le=180)]], Field(max_length=LONGEST)] = Field(
         [float(angle) for angle in range(-180, 181, 30)],
         description="Angles in degrees at which held-out accuracy is measured, counter-clockwise positive.",
     )
-    permutations: Annotated[int, Field(ge=1)] = Field(
+    permutations: Count = Field(
         200, description="Random reassignments of kernels to positions that kernel distances are held against."
     )
-    images: Annotated[int, Field(ge=1)] | None = Field(
+    images: Annotated[int, Field(ge=1, le=10**9)] | None = Field(
         1000,
         description="Largest number of images of a held-out fold that are shifted and turned, the first ones; all of "
         "them if null.",
     )
+
+    @field_validator("shifts", "angles")
+    @classmethod
+    def _values_are_unique(cls, values: list[float]) -> list[float]:
+        return _unique(values)
 
     @field_validator("measures")
     @classmethod
@@ -361,7 +378,7 @@ class Measure(Config):
 class Distance(Config):
     """Distances between the kernels of free layers."""
 
-    radii: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
+    radii: Annotated[list[Count], Field(min_length=1, max_length=LONGEST)] = Field(
         [1, 4],
         description="Chebyshev distances, in positions, at which kernels are compared; of deeper layers, which have "
         "fewer positions, those that fit.",
@@ -369,6 +386,11 @@ class Distance(Config):
     measures: Annotated[list[DistanceMeasure], Field(min_length=1)] = Field(
         ["euclidean"], description="Measures: `euclidean`, `cosine` (cosine distance)."
     )
+
+    @field_validator("radii", "measures")
+    @classmethod
+    def _values_are_unique(cls, values: list[Any]) -> list[Any]:
+        return _unique(values)
 
 
 class Report(Config):
@@ -384,7 +406,7 @@ class Report(Config):
 class Params(Config):
     """All parameters of a study."""
 
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="Every random stream derives from it.")
+    seed: Seed = Field(0, description="Every random stream derives from it.")
     modules: list[str] = Field(
         [],
         description="Python files of one's own that add augmentations, networks, datasets or measures "
@@ -515,6 +537,11 @@ def check_params(values: Any, source: str = "params") -> Params:
         params = params_model().model_validate(values)
     except ValidationError as error:
         raise FreeconvError(f"{source}: {first_error(error)}") from error
+    if len(shlex.quote(params.text())) > COMMAND_LINE:
+        raise FreeconvError(
+            f"{source}: expected parameters of at most {COMMAND_LINE:,} characters in all, as jobs are passed them, "
+            f"received {len(params.text()):,}; shorten data.folders or the lists"
+        )
     for name, folder in params.data.folders.items():
         if name in params.data.datasets and not Path(folder).exists():
             raise FreeconvError(
@@ -524,16 +551,29 @@ def check_params(values: Any, source: str = "params") -> Params:
     return params
 
 
-def load_params(path: str | Path) -> Params:
+def load_params(path: str | Path, changes: Mapping[str, Any] | None = None) -> Params:
     """Read and check a parameter file, or parameters written out as one JSON object.
 
+    Args:
+        path: the file, or the JSON object. Of a file, relative paths in the parameters start at the project's folder,
+            wherever the current one is (see `paths.from_project`).
+        changes: what Snakemake made of --config, laid on top of the file.
+
     Raises:
-        FreeconvError: the file is missing, is not YAML, is a template, or holds a wrong parameter.
+        FreeconvError: the file is missing, is not YAML, is a template, lacks a section, or holds a wrong parameter.
     """
     if str(path).startswith("{"):
         return check_params(json.loads(str(path)))
     values = read_values(path)
-    return check_params({} if values is None else values, str(path))
+    missing = [name for name in params_model().model_fields if name not in values and name not in ("modules", "study")]
+    if missing:
+        lines = ", ".join("`seed: 0`" if name == "seed" else f"`{name}: {{}}`" for name in missing)
+        raise FreeconvError(
+            f"{path}: expected every section, as DVC does, received none of {', '.join(missing)}; "
+            f"for defaults add {lines}"
+        )
+    source = f"{path} and --config" if changes else str(path)
+    return check_params(_from_project(with_changes(values, changes or {}, "--config")), source)
 
 
 def study_name(params: Params, path: str | Path) -> str:
@@ -546,20 +586,18 @@ def study_name(params: Params, path: str | Path) -> str:
     return params.study or ("params" if str(path).startswith("{") else Path(path).stem)
 
 
-def read_values(path: str | Path) -> Any:
-    """Return what a parameter file holds, unchecked but for code.
-
-    Raises:
-        FreeconvError: the file is missing, is not YAML, or is a template, whose code Snakemake would run.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FreeconvError(f"{path}: expected a parameter file, received nothing: the file does not exist")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = str(error).replace("\n", " ")
-        raise FreeconvError(f"{path}: expected YAML, received something else ({problem})") from error
-    if isinstance(values, dict) and "__use_yte__" in values:
-        raise FreeconvError(f"{path}: expected parameters, received a template that can run code; remove __use_yte__")
-    return values
+def _from_project(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's values with the paths in them as seen from the current folder."""
+    here = dict(values)
+    if isinstance(modules := values.get("modules"), list):
+        here["modules"] = [paths.from_project(path) if isinstance(path, str) else path for path in modules]
+    if isinstance(data := values.get("data"), dict):
+        here["data"] = data = dict(data)
+        if isinstance(mirror := data.get("mirror"), str):
+            data["mirror"] = paths.from_project(mirror)
+        if isinstance(folders := data.get("folders"), dict):
+            data["folders"] = {
+                name: paths.from_project(folder) if isinstance(folder, str) else folder
+                for name, folder in folders.items()
+            }
+    return here

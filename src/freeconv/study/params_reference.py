@@ -21,6 +21,9 @@ def reference() -> str:
         "`params.yaml` is what a user edits; every key has a default. Generated from `src/freeconv/study/params.py` by",
         "`freeconv params --write-docs`; do not edit by hand.",
         "",
+        "A parameter file has `seed` and every section, if only as `vcp: {}`; a key that it lacks takes its default.",
+        "How it is read, and what is refused: [One reading](snakemake-and-dvc.md#one-reading-of-parameters).",
+        "",
     ]
     lines += ["| key | type and range | default | meaning |", "|---|---|---|---|"]
     lines += _rows(schema, schema, "", params_model()().model_dump(mode="json"))

@@ -1,5 +1,9 @@
-"""Where every file lives, relative to the project's folder."""
+"""Where every file lives, relative to the study's folder: the project's, or one of its own."""
 
+import os
+from pathlib import Path
+
+from freeconv.errors import FreeconvError
 from freeconv.vocabulary import level_text
 
 REPORTS = "reports"
@@ -19,6 +23,32 @@ FOLDERS = {
     "train": ["results/train"],
     "report": ["results/distance", "results/measure", "reports/exports", "reports/figures", "reports/drawings"],
 }
+
+
+# The project's folder, for studies in folders of their own: the Snakefile sets it.
+PROJECT = "FREECONV_PROJECT"
+
+# Likewise, for the report: which file names the study, as seen from the project's folder.
+PARAMS_FILE = "FREECONV_PARAMS"
+
+
+def project_folder() -> Path:
+    """Return the project's folder: that of the Snakefile in use, else the nearest one above with a Snakefile.
+
+    Where there is none, as on a host that only trains, it is the current folder.
+    """
+    here = Path.cwd()
+    if folder := os.environ.get(PROJECT):
+        return Path(folder)
+    return next((folder for folder in (here, *here.parents) if (folder / "Snakefile").is_file()), here)
+
+
+def from_project(path: str) -> str:
+    """Return a path that starts at the project's folder as seen from the current folder; URLs and others as given."""
+    above = os.path.relpath(project_folder().resolve())
+    if above == os.curdir or Path(path).is_absolute() or path.startswith(("http://", "https://")):
+        return path
+    return os.path.normpath(f"{above}/{path}")
 
 
 def data_file(dataset: str) -> str:
@@ -83,6 +113,23 @@ def archived_measures_file(folder: str, dataset: str, network: str, augmentation
 def archived_kernels_file(folder: str, dataset: str, network: str, augmentation: str, level: float) -> str:
     """Return the path of archived kernels: `<folder>/<dataset>/<network>/<augmentation>/<level>-kernels.npz`."""
     return f"{folder}/{dataset}/{network}/{augmentation}/{level_text(level)}-kernels.npz"
+
+
+def check_level(path: str) -> None:
+    """Refuse the path of a result whose level is spelled in another way than in the names of files, as 0.20 or 2e-1.
+
+    Raises:
+        FreeconvError: it is.
+    """
+    parts = Path(path).parts
+    for number, part in enumerate(parts[:-1] if parts[:1] == ("results",) else ()):
+        try:
+            spelled = level_text(float(part))
+        except ValueError:
+            continue
+        if spelled != part:
+            right = "/".join((*parts[:number], spelled, *parts[number + 1 :]))
+            raise FreeconvError(f"{path}: expected level {spelled}, received {part}; ask for {right}")
 
 
 def sums_file(folder: str = REPORTS) -> str:
