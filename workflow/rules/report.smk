@@ -29,7 +29,7 @@ rule tables:
         params=PARAMS.text(),
         code=code.tables_code(),
     shell:
-        "freeconv tables {params.params:q} > {log} 2>&1"
+        "freeconv tables {params.params:q} --code {params.code} > {log} 2>&1"
 
 
 rule figures:
@@ -46,7 +46,7 @@ rule figures:
         params=PARAMS.text(),
         code=code.figures_code(PARAMS),
     shell:
-        "freeconv figures {params.params:q} > {log} 2>&1"
+        "freeconv figures {params.params:q} --code {params.code} > {log} 2>&1"
 
 
 rule drawings:
@@ -62,7 +62,7 @@ rule drawings:
         params=grid.drawing_params(PARAMS).text(),
         code=code.drawings_code(PARAMS),
     shell:
-        "freeconv drawings {params.params:q} > {log} 2>&1"
+        "freeconv drawings {params.params:q} --code {params.code} > {log} 2>&1"
 
 
 rule report:
@@ -85,4 +85,4 @@ rule report:
         params=PARAMS.text(),
         code=code.report_code(PARAMS),
     shell:
-        "freeconv report {params.params:q} > {log} 2>&1"
+        "freeconv report {params.params:q} --code {params.code} > {log} 2>&1"

@@ -19,7 +19,7 @@ from freeconv.data.evaluation_sets import CLEAN_IMAGES
 from freeconv.data.folds import held_out_images
 from freeconv.errors import FreeconvError
 from freeconv.storage.hdf5 import describe_h5
-from freeconv.storage.run_file import stored_config
+from freeconv.storage.run_content import stored_config
 from freeconv.study import paths
 from freeconv.study.jobs import RunConfig, TrainSettings
 from freeconv.vocabulary import Precision

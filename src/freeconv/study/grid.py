@@ -8,7 +8,15 @@ from freeconv.augmentations import AUGMENTATIONS, studied
 from freeconv.augmentations import metrics as accuracies
 from freeconv.networks import NETWORKS
 from freeconv.study import paths
-from freeconv.study.jobs import CellConfig, DistanceConfig, MeasureConfig, RunConfig, ShardConfig, TrainConfig
+from freeconv.study.jobs import (
+    CellConfig,
+    DataConfig,
+    DistanceConfig,
+    MeasureConfig,
+    RunConfig,
+    ShardConfig,
+    TrainConfig,
+)
 from freeconv.study.network_names import Variant, parse_variant, variant_name
 from freeconv.study.params import FuseAxis, Params, check_params
 from freeconv.vocabulary import Cell, level_text, trained_as
@@ -151,7 +159,13 @@ def shard_config(params: Params, dataset: str, augmentation: str, level: float, 
         level=level,
         copy_index=copy_index,
         seed=params.seed,
+        limit=params.data.limit,
     )
+
+
+def data_config(params: Params, dataset: str) -> DataConfig:
+    """Return the configuration of a dataset's file."""
+    return DataConfig(dataset=dataset, seed=params.seed, limit=params.data.limit)
 
 
 def train_config(
@@ -184,6 +198,7 @@ def train_config(
         copies=shard_copies(params, augmentation),
         folds=train.folds,
         seed=params.seed,
+        limit=params.data.limit,
         initializer=train.initializer,
         vcp_mask=params.vcp.mask if variant.vcp else None,
         precision=train.precision,

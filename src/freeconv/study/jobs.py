@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
 Level = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1)]
 TrainSeed = Annotated[int, Field(ge=0)]
+Limit = Annotated[int, Field(ge=1)] | None
 
 
 def _known_variant(name: str) -> str:
@@ -152,25 +153,58 @@ def first_difference(stored: dict[str, Any], expected: dict[str, Any]) -> tuple[
     return None
 
 
-class ShardConfig(Config):
-    """One augmented pass over a whole dataset."""
+class DataConfig(Config):
+    """One dataset's file, beside its raw files."""
 
     dataset: str
+    seed: int
+    limit: Limit
+
+
+class JobConfig(Config):
+    """A job's configuration; what is at the value of studies from before there was a choice is not said.
+
+    So files of earlier versions are of the same jobs.
+
+    Attributes:
+        limit: `data.limit`, the largest number of images of the dataset.
+    """
+
+    UNSAID: ClassVar[dict[str, Any]] = {"limit": None, "train_seed": 0}
+
+    dataset: str
+    seed: int
+    limit: Limit = None
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what need not be said."""
+        return {
+            name: value
+            for name, value in serialized(self).items()
+            if name not in self.UNSAID or value != self.UNSAID[name]
+        }
+
+    def data(self) -> DataConfig:
+        """Return the configuration of the dataset's file that the job reads, directly or not."""
+        return DataConfig(dataset=self.dataset, seed=self.seed, limit=self.limit)
+
+
+class ShardConfig(JobConfig):
+    """One augmented pass over a whole dataset."""
+
     augmentation: Augmentation
     form: str | None
     level: Level
     copy_index: Annotated[int, Field(ge=0)]
-    seed: int
 
 
-class TrainSettings(Config):
+class TrainSettings(JobConfig):
     """What all runs of a training job have in common, and what a run is, but for how long it is trained."""
 
-    dataset: str
     network: Network
     copies: Annotated[int, Field(ge=1)]
     folds: Annotated[int, Field(ge=2)]
-    seed: int
     patience: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -202,14 +236,6 @@ class RunConfig(TrainSettings):
     fold: Annotated[int, Field(ge=0)]
     train_seed: TrainSeed = 0
 
-    @model_serializer(mode="wrap")
-    def _as_of_one_seed(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the first seed out, so that files of earlier versions, which had no other, are of the same runs."""
-        values = serialized(self)
-        if not self.train_seed:
-            del values["train_seed"]
-        return values
-
     def shard(self, copy_index: int) -> ShardConfig:
         """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""
         return ShardConfig(
@@ -219,6 +245,7 @@ class RunConfig(TrainSettings):
             level=self.level,
             copy_index=copy_index,
             seed=self.seed,
+            limit=self.limit,
         )
 
     def parent(self) -> Self | None:
