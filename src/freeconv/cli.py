@@ -347,6 +347,15 @@ def prune(
 
 
 @app.command()
+def checkout() -> None:
+    """Bring back the study of the commit that is checked out, as DVC recorded it; what is in the way goes to attic/."""
+    from freeconv.commands.checkout import checkout
+
+    for file in checkout():
+        print(f"{file.path}: moved to {file.attic}")
+
+
+@app.command()
 def doctor(
     params: ParamsFile = Path("params.yaml"),
     quick: Annotated[bool, typer.Option("--quick", help="Leave out content hashes, and do not start Keras.")] = False,

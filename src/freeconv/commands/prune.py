@@ -63,8 +63,8 @@ def stale(params: Params, phases: Sequence[str]) -> list[Removed]:
         phases: as for `stale_files`.
     """
     files = stale_files(params, phases)
-    cache = _cache() if files else None
-    return [Removed(path, _is_temporary(path) or _is_cached(path, cache)) for path in files]
+    cache = local_cache() if files else None
+    return [Removed(path, is_temporary(path) or is_cached(path, cache)) for path in files]
 
 
 def prune(params: Params, phases: Sequence[str], attic: str | Path = paths.ATTIC) -> list[Removed]:
@@ -121,12 +121,12 @@ def _forget(files: Sequence[Path]) -> None:
         subprocess.run(command, check=False, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _is_temporary(path: Path) -> bool:
+def is_temporary(path: Path) -> bool:
     """Return whether a file is what a job was writing when it was killed."""
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
-def _cache() -> Path | None:
+def local_cache() -> Path | None:
     """Return the folder of DVC's cache, wherever it is configured; None without DVC."""
     if not Path(".dvc").is_dir():
         return None
@@ -135,7 +135,7 @@ def _cache() -> Path | None:
     return Path(done.stdout.strip()) if done.returncode == 0 and done.stdout.strip() else None
 
 
-def _is_cached(path: Path, cache: Path | None) -> bool:
+def is_cached(path: Path, cache: Path | None) -> bool:
     """Return whether DVC's cache holds a file's content, whole."""
     if cache is None:
         return False
