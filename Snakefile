@@ -19,6 +19,10 @@ include: "workflow/rules/measure.smk"
 include: "workflow/rules/report.smk"
 
 
+if workflow.is_main_process:
+    check_planned()
+
+
 rule all:
     default_target: True
     input:

@@ -74,7 +74,11 @@ def train_job(job: dict[str, int], folder: Path) -> dict[str, float]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (job["images"], job["size"], job["size"], 1), "uint8")
     data = folder / "data.h5"
-    write_h5(data, {"images": images, "labels": np.arange(job["images"]) % 10}, {"dataset": DATASET})
+    write_h5(
+        data,
+        {"images": images, "labels": np.arange(job["images"]) % 10},
+        {"dataset": DATASET, "config": config.data().dump()},
+    )
     paths = {level: folder / f"shard-{level:g}.h5" for level in levels}
     for run in config.runs():
         if run.fold == 0:

@@ -87,11 +87,12 @@ def main(command_line: list[str] | None = None) -> None:
             number = QUICK_IMAGES if options.quick else number
             data = Path(folder, f"data-{shape[0]}.h5")
             labels = np.arange(number, dtype="int64") % 10
-            write_h5(data, {"images": synthetic_images(number, shape), "labels": labels}, {"dataset": "synthetic"})
-            sha256 = read_h5(data)[1]["content_sha256"]
             config = ShardConfig(
                 dataset="synthetic", augmentation="translate", form=None, level=0.2, copy_index=0, seed=0
             )
+            about = {"dataset": "synthetic", "config": config.data().dump()}
+            write_h5(data, {"images": synthetic_images(number, shape), "labels": labels}, about)
+            sha256 = read_h5(data)[1]["content_sha256"]
             paths = {name: Path(folder, f"shard-{shape[0]}-{name}.h5") for name in COMPRESSIONS}
             making = {name: Making(config, data, path, name) for name, path in paths.items()}
             reading = {f"read {name}": partial(read_shard, path, config, sha256) for name, path in paths.items()}

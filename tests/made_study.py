@@ -56,7 +56,9 @@ def history(run, epochs: int) -> dict[str, np.ndarray]:
         "swap_acc": 0.5 - 0.15 * (variant.kind == "fcn"),
     }
     values = {
-        name: (tops.get(name, 0.7) - penalty) * (1 - 0.7 * np.exp(-0.7 * epoch)) + rng.normal(0, 0.004, epochs)
+        name: np.clip(
+            (tops.get(name, 0.7) - penalty) * (1 - 0.7 * np.exp(-0.7 * epoch)) + rng.normal(0, 0.004, epochs), 0, 1
+        )
         for name in metrics(run.evaluate)
     }
     losses = {name: np.exp(-0.3 * epoch) for name in ("train_loss", "val_loss")}

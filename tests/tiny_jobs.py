@@ -12,6 +12,7 @@ from freeconv.networks import NETWORKS, Network
 from freeconv.storage.hdf5 import write_h5
 from freeconv.study import grid, paths
 from freeconv.study.jobs import TrainConfig
+from freeconv.training.state import history_names
 
 COUNT = 61
 
@@ -59,10 +60,33 @@ def write_tiny(folder: Path) -> None:
     images = rng.integers(0, 60, (COUNT, 16, 16, 1), dtype="uint8")
     for image, label in zip(images, labels, strict=True):
         image[4:12, 3 + 3 * label : 6 + 3 * label] = 255
-    write_h5(data_path(folder), {"images": images, "labels": labels}, {"dataset": "tiny"})
+    write_h5(data_path(folder), {"images": images, "labels": labels}, data_about())
     for run in config(fold_indices=[0]).runs():
         for copy_index in range(2):
             make_shard(run.shard(copy_index), data_path(folder), shard_path(folder)(run, copy_index))
+
+
+def data_about(seed: int = 0, dataset: str = "tiny") -> dict:
+    """Return what the file of a dataset says of it."""
+    return {"dataset": dataset, "config": {"dataset": dataset, "seed": seed, "limit": None}}
+
+
+def histories(run, epochs: int) -> dict[str, np.ndarray]:
+    """Return histories of zeros."""
+    return {f"history/{name}": np.zeros(epochs, "float32") for name in history_names(run.evaluate)}
+
+
+def run_about(run, epochs: int, data_sha256: str) -> dict:
+    """Return what a run's file must say of it."""
+    return {
+        "config": run.dump(),
+        "epochs": epochs,
+        "stopped_early": False,
+        "classes": 4,
+        "images": COUNT,
+        "grids": {},
+        "data_sha256": data_sha256,
+    }
 
 
 def data_path(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from freeconv.errors import FreeconvError
-from freeconv.machine.keras_import import import_keras
+from freeconv.machine.keras_import import Versions, import_keras
 from freeconv.machine.watchdog import end_with_owner
 from freeconv.study import paths
 from freeconv.vocabulary import Compression, Stack
@@ -31,6 +31,9 @@ except ModuleNotFoundError as error:
     sys.exit(NOT_INSTALLED.format(error.name))
 
 if TYPE_CHECKING:  # `--help` need not wait for what reads configurations
+    from collections.abc import Callable
+    from types import ModuleType
+
     from freeconv.study.jobs import CellConfig, RunConfig, ShardConfig
     from freeconv.study.params import Params
 
@@ -45,6 +48,9 @@ ConfigText = Annotated[str, typer.Argument(metavar="CONFIG", help="The configura
 ParamsText = Annotated[str, typer.Argument(metavar="PARAMS", help="A parameter file, or its content as JSON.")]
 ArchiveFolder = Annotated[
     str | None, typer.Option(help="The archive's folder, if not reports/archive/<study>; implies --archive.")
+]
+Code = Annotated[
+    str | None, typer.Option(help="The hash of the code that the job was planned with; other code is refused.")
 ]
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 
@@ -67,10 +73,12 @@ def fetch(
     mirror: Annotated[str | None, typer.Option(help="Folder or URL in place of the download site.")] = None,
     source: Annotated[str | None, typer.Option(help="Folder or archive of images of any other dataset.")] = None,
     limit: Annotated[int | None, typer.Option(help="Largest number of images: a random subset.", min=1)] = None,
+    code: Code = None,
 ) -> None:
     """Make data/<dataset>.h5."""
     from freeconv.commands.fetch import fetch
 
+    _check_code(code, lambda of: of.fetch_code(dataset))
     fetch(dataset, paths.data_file(dataset), seed, mirror, source, limit)
 
 
@@ -78,23 +86,29 @@ def fetch(
 def shard(
     config: ConfigText,
     compression: Annotated[Compression, typer.Option(help="Compression of the file.")] = "zstd",
+    code: Code = None,
 ) -> None:
     """Make one shard: an augmented pass over a whole dataset."""
     from freeconv.commands.shard import make_shard
     from freeconv.study.jobs import ShardConfig
 
     job = ShardConfig.parse(config)
+    _check_code(code, lambda of: of.shard_code(job))
     make_shard(job, paths.data_file(job.dataset), _shard_path(job), compression)
 
 
 @app.command()
 def train(
     config: ConfigText,
-    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
+    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 1,
     stack: Annotated[Stack, typer.Option(help="Train the runs side by side; auto: on a GPU.")] = "auto",
     checkpoint_minutes: Annotated[
         float, typer.Option(help="Minutes from one checkpoint to the next; after every epoch if 0.", min=0)
     ] = 3.0,
+    versions: Annotated[
+        Versions, typer.Option(help="Use runs of other versions or another backend, or train them anew.")
+    ] = "warn",
+    code: Code = None,
 ) -> None:
     """Train the runs of one job on the GPU, if there is one, and write their results.
 
@@ -110,6 +124,7 @@ def train(
         import_keras(threads)
         from freeconv.commands.train import train
 
+        _check_code(code, lambda of: of.train_code(job))
         release_unused(lease)
         with training_progress(job) as progress:
             train(
@@ -123,23 +138,26 @@ def train(
                 begin,
                 checkpoint_minutes,
                 threads,
+                versions=versions,
             )
 
 
 @app.command()
-def distance(config: ConfigText) -> None:
+def distance(config: ConfigText, code: Code = None) -> None:
     """Compute the kernel-distance traces of one network, augmentation and level."""
     from freeconv.commands.distance import make_traces
     from freeconv.study.jobs import DistanceConfig
 
     job = DistanceConfig.parse(config)
+    _check_code(code, lambda of: of.distance_code())
     make_traces(job, [_run_path(run) for run in job.train.runs()], paths.distance_file(*_cell(job.train)))
 
 
 @app.command()
 def measure(
     config: ConfigText,
-    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 0,
+    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 1,
+    code: Code = None,
 ) -> None:
     """Measure the trained networks of one network, augmentation and level: kernels, shared weights, shifts, angles."""
     from freeconv.machine.gpus import leased_gpu, release_unused
@@ -150,6 +168,7 @@ def measure(
         import_keras(threads)
         from freeconv.commands.measure import make_measures
 
+        _check_code(code, lambda of: of.measure_code(job))
         release_unused(lease)
         make_measures(
             job,
@@ -167,6 +186,7 @@ def tables(
         typer.Option("--archive", help="Make them, figures and pages from the archive, without any other results."),
     ] = False,
     archive_folder: ArchiveFolder = None,
+    code: Code = None,
     to: Annotated[str, typer.Option(help="The folder that they are written to.")] = paths.REPORTS,
 ) -> None:
     """Make the tables and metrics.json from the results of all runs; what cannot be used is named, a line each."""
@@ -174,6 +194,7 @@ def tables(
     from freeconv.study.params import load_params, study_name
 
     values = load_params(params)
+    _check_code(code, lambda of: of.tables_code())
     archive = None
     if from_archive or archive_folder:
         from freeconv.storage.archive_source import Archive
@@ -217,32 +238,38 @@ def archive(
 
 
 @app.command()
-def figures(params: ParamsText) -> None:
+def figures(params: ParamsText, code: Code = None) -> None:
     """Draw the figures from the tables."""
     from freeconv.commands.figures import make_figures
     from freeconv.study.params import load_params
 
-    make_figures(load_params(params), paths.REPORTS)
+    values = load_params(params)
+    _check_code(code, lambda of: of.figures_code(values))
+    make_figures(values, paths.REPORTS)
 
 
 @app.command()
-def drawings(params: ParamsText) -> None:
+def drawings(params: ParamsText, code: Code = None) -> None:
     """Draw what augmentations do to an image, the free layer, and kernels at a radius."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # small work: GPUs are left to the jobs that lease them
     import_keras()
     from freeconv.commands.drawings import make_drawings
     from freeconv.study.params import load_params
 
-    make_drawings(load_params(params), paths.REPORTS)
+    values = load_params(params)
+    _check_code(code, lambda of: of.drawings_code(values))
+    make_drawings(values, paths.REPORTS)
 
 
 @app.command()
-def report(params: ParamsText) -> None:
+def report(params: ParamsText, code: Code = None) -> None:
     """Write the report's pages from tables and figures."""
     from freeconv.commands.report import make_report
     from freeconv.study.params import load_params
 
-    make_report(load_params(params), paths.REPORTS)
+    values = load_params(params)
+    _check_code(code, lambda of: of.report_code(values))
+    make_report(values, paths.REPORTS)
 
 
 @app.command()
@@ -380,13 +407,49 @@ def params(
 def prune(
     params: ParamsFile = Path("params.yaml"),
     phase: Annotated[list[str] | None, typer.Option(help="Only these folders: data, shards, train, report.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    planned: Annotated[
+        bool,
+        typer.Option(
+            "--planned",
+            help="End a stage of DVC: go by what its Snakemake has read, do not ask, and fail if parameters or code "
+            "have changed since, or a file is missing.",
+        ),
+    ] = False,
 ) -> None:
-    """Delete stored files that the parameters do not ask for."""
-    from freeconv.commands.prune import prune
+    """Remove stored files that the parameters do not ask for: what DVC's cache does not hold goes to attic/."""
+    from freeconv.commands.planned import check_holes, planned_params
+    from freeconv.commands.prune import prune, stale, training_seconds
     from freeconv.study.params import load_params
 
-    for path in prune(load_params(params), phase or ["data", "shards", "train", "report"]):
-        print(f"deleted {path}")
+    values = planned_params(params) if planned else load_params(params)
+    phases = phase or list(paths.FOLDERS)
+    if not yes and not planned:
+        files = stale(values, phases)
+        for file in files:
+            print(file.path if file.cached else f"{file.path} (not in DVC's cache)")
+        kept = [file for file in files if not file.cached]
+        hours = training_seconds(files) / 3600
+        print(
+            f"{len(files)} files that {params} does not ask for: {len(files) - len(kept)} can be had again and are "
+            f"deleted; {len(kept)} cannot, with {hours:.1f} hours of training, and are moved to {paths.ATTIC}/"
+        )
+        if files and not typer.confirm("Remove them?"):
+            raise typer.Exit(1)
+    for file in prune(values, phases):
+        print(f"{file.path}: {f'moved to {file.attic}' if file.attic else 'deleted'}")
+    if planned:
+        check_holes(values, phases)
+        planned_params(params)
+
+
+@app.command()
+def checkout() -> None:
+    """Bring back the study of the commit that is checked out, as DVC recorded it; what is in the way goes to attic/."""
+    from freeconv.commands.checkout import checkout
+
+    for file in checkout():
+        print(f"{file.path}: moved to {file.attic}")
 
 
 @app.command()
@@ -412,6 +475,15 @@ def doctor(
     show(findings, Console())
     if any(finding.advice for finding in findings):
         raise typer.Exit(1)
+
+
+def _check_code(planned: str | None, found: "Callable[[ModuleType], str]") -> None:
+    """Refuse to run with other code than a job was planned with; `found` takes `freeconv.study.code`."""
+    if planned is not None:
+        from freeconv.commands.planned import check_code
+        from freeconv.study import code
+
+        check_code(planned, lambda: found(code))
 
 
 def _cell(config: "CellConfig | RunConfig") -> tuple[str, str, str, float]:

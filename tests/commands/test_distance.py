@@ -7,6 +7,7 @@ from freeconv.analysis.distance import TRACE_COLUMNS, kernel_distance
 from freeconv.commands.distance import make_traces
 from freeconv.errors import FreeconvError
 from freeconv.storage.csv_files import read_csv
+from freeconv.storage.hdf5 import describe_h5
 from freeconv.study import grid as study_grid
 from freeconv.study import paths as study_paths
 from tests.made_study import kernels, small_params, write_run, write_runs, write_traces
@@ -24,7 +25,8 @@ def test_traces_hold_every_fold_radius_measure_and_epoch(project):
     config, paths, path = first_cell(params)
     make_traces(config, paths, path)
     frame, stored = read_csv(path)
-    assert stored == config.dump()
+    made_from = [describe_h5(run_path)[1]["content_sha256"] for run_path in paths]
+    assert stored == {**config.dump(), "made_from": made_from}
     assert tuple(frame.columns) == TRACE_COLUMNS
     assert len(frame) == sum(3 + fold for fold in range(3)) * 4
     assert set(frame["layer"]) == {"free_1"}

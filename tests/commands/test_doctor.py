@@ -159,7 +159,7 @@ RUNS_AND_LATER = {"results/train", "results/distance", "results/measure"}
         ({"seed": 1}, {"data", "results/shards", *RUNS_AND_LATER}, "seed"),
         ({"train": {**SECTIONS["train"], "epochs": 3}}, RUNS_AND_LATER, "epochs"),
         ({"distance": {"radii": [2]}}, {"results/distance"}, "radii"),
-        ({"data": {"limit": 100}}, {"data"}, "limit"),
+        ({"data": {"limit": 100}}, {"data", "results/shards", *RUNS_AND_LATER}, "limit"),
     ],
 )
 def test_files_of_other_parameters_are_named_with_the_key(study, section, folders, key):

@@ -292,7 +292,8 @@ def test_files_of_before_recorded_less(folder, tmp_path, sums):
     later = [f"history/{name}" for name in LATER]
     old = {name: array for name, array in arrays.items() if name not in later and not name.startswith("state/")}
     config_of_before = {**attributes["config"], "epochs": 2}
-    write_h5(path, old, {"config": config_of_before, "data_sha256": attributes["data_sha256"]}, "none")
+    kept = {name: attributes[name] for name in ("data_sha256", "classes", "images", "grids")}
+    write_h5(path, old, {"config": config_of_before, **kept}, "none")
     found = read_run(run, str(path), 2)
     assert set(found.history) == {name.removeprefix("history/") for name in old if name.startswith("history/")}
     content = path.read_bytes()

@@ -17,10 +17,10 @@ from freeconv.measures.shared_acc import shared_accuracy
 from freeconv.measures.signal_to_noise import signal_to_noise
 from freeconv.networks import build_network
 from freeconv.storage.csv_files import read_csv
-from freeconv.storage.hdf5 import read_h5, write_h5
+from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
 from freeconv.study.jobs import CellConfig, MeasureConfig
 from freeconv.study.params import Measure
-from tests.tiny_jobs import config
+from tests.tiny_jobs import config, data_about, histories, run_about
 
 MEASURES = ("euclidean", "cosine")
 COUNT, FOLDS = 61, 3
@@ -40,7 +40,7 @@ def measure_config(shifts=(-0.25, 0.0, 0.1), angles=(0.0, 90.0), images=None, me
 def write_dataset():
     rng = np.random.default_rng(0)
     arrays = {"images": rng.integers(0, 256, (COUNT, 16, 16, 1), dtype="uint8"), "labels": np.arange(COUNT) % 4}
-    write_h5("data.h5", arrays, {"dataset": "tiny"}, "none")
+    write_h5("data.h5", arrays, data_about(seed=5), "none")
     return arrays["images"].astype("float32") / 255, arrays["labels"], read_h5("data.h5")[1]["content_sha256"]
 
 
@@ -49,8 +49,7 @@ def write_network(measured, fold, sha256, kind="fcn", epochs=3):
     model = build_network(kind, (16, 16, 1), 4, seed=fold, initializer="glorot-position")
     weights = {f"network/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in model.weights}
     (run,) = [run for run in measured.train.runs() if run.fold == fold]
-    attributes = {"config": run.dump(), "data_sha256": sha256}
-    write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(epochs), **weights}, attributes, "none")
+    write_h5(f"fold-{fold}.h5", {**histories(run, epochs), **weights}, run_about(run, epochs, sha256), "none")
     return model
 
 
@@ -68,7 +67,8 @@ def test_measures_of_a_free_network_are_written_for_every_fold(project):
     models = {fold: write_network(measured, fold, sha256) for fold in measured.train.fold_indices}
     make_measures(measured, RUNS, "data.h5", "out/0.2.csv")
     frame, stored = read_csv("out/0.2.csv")
-    assert stored == measured.dump()
+    made_from = [describe_h5(path)[1]["content_sha256"] for path in RUNS]
+    assert stored == {**measured.dump(), "made_from": made_from}
     assert tuple(frame.columns) == MEASURE_COLUMNS
     assert set(frame["measure"]) == KERNEL_MEASURES | CURVES
     assert not frame.duplicated(list(MEASURE_COLUMNS[:-1])).any()
@@ -196,7 +196,7 @@ def test_another_run_is_refused_and_the_key_named(project, key, other):
     for fold in (0, 2):
         (run,) = [run for run in measure_config().train.runs() if run.fold == fold]
         stored = {**run.dump(), **({key: other} if fold == 2 else {})}
-        write_h5(f"fold-{fold}.h5", {}, {"config": stored, "data_sha256": sha256}, "none")
+        write_h5(f"fold-{fold}.h5", histories(run, 3), {**run_about(run, 3, sha256), "config": stored}, "none")
     with pytest.raises(FreeconvError, match=rf"^fold-2\.h5: expected {key} = .*, received {other!r};") as error:
         make_measures(measure_config(), RUNS, "data.h5", "out.csv")
     assert "\n" not in str(error.value)
@@ -217,8 +217,7 @@ def test_broken_and_missing_runs_are_refused(project):
         make_measures(measured, RUNS, "data.h5", "out.csv")
     for fold in (0, 2):
         (run,) = [run for run in measured.train.runs() if run.fold == fold]
-        attributes = {"config": run.dump(), "data_sha256": sha256}
-        write_h5(f"fold-{fold}.h5", {"history/val_acc": np.zeros(7)}, attributes, "none")
+        write_h5(f"fold-{fold}.h5", histories(run, 7), run_about(run, 7, sha256), "none")
     with pytest.raises(FreeconvError, match=r"^fold-0\.h5: .*remove the file and run again$") as error:
         make_measures(measured, RUNS, "data.h5", "out.csv")
     assert "\n" not in str(error.value)
@@ -232,7 +231,8 @@ def test_a_network_that_was_trained_longer_is_left_out_by_name(project, capsys):
     make_measures(measured, RUNS, "data.h5", "out.csv")
     frame, stored = read_csv("out.csv")
     assert set(frame["fold"]) == {0}
-    assert stored == {**measured.dump(), "left_out": ["2"]}
+    made_from = [describe_h5(path)[1]["content_sha256"] for path in RUNS]
+    assert stored == {**measured.dump(), "made_from": made_from, "left_out": ["2"]}
     assert capsys.readouterr().out == (
         "left out: fold-2.h5: expected the network after 3 epochs, received that after 4; ask for so many, or move the "
         "file away and run snakemake\n"

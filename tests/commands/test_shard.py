@@ -13,6 +13,7 @@ from freeconv.seeds import random_stream
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.storage.shard_file import read_shard
 from freeconv.study.jobs import ShardConfig
+from tests.tiny_jobs import data_about
 
 COUNT = 23
 
@@ -35,7 +36,7 @@ def data(tmp_path):
         "labels": rng.integers(0, 10, COUNT),
     }
     path = tmp_path / "data" / "tiny.h5"
-    write_h5(path, arrays, {"dataset": "tiny"}, "none")
+    write_h5(path, arrays, data_about(), "none")
     return path
 
 
@@ -103,6 +104,7 @@ def test_the_piece_size_does_not_matter(data, path, monkeypatch, augmentation):
 def test_copies_seeds_and_levels_differ(data, path, other):
     make_shard(config(), data, path)
     first = read_shard(path, config(), sha256(data))[0]
+    write_h5(data, read_h5(data)[0], data_about(other.get("seed", 0)), "none")
     make_shard(config(**other), data, path)
     assert not np.array_equal(read_shard(path, config(**other), sha256(data))[0], first)
 

@@ -68,7 +68,7 @@ def test_columns(made):
         "tables/search": "dataset,network,layers,learning_rate,val_acc,val_loss,epochs,runs,chosen",
         "tables/problems": "path,used,problem",
         "tables/runs": "dataset,network,augmentation,level,fold,seed,epochs,last_val_acc,best_val_acc,positions,"
-        "seconds,overhead_seconds,device,backend,versions,path",
+        "seconds,overhead_seconds,device,backend,threads,precision,flags,versions,path",
         "plots/val_acc": "dataset,augmentation,level,series,median",
         "plots/translate_acc": "dataset,augmentation,level,series,median",
         "plots/distance": "dataset,augmentation,level,series,median",
@@ -403,6 +403,7 @@ def test_datasets_are_described(project):
     make_tables(params)
     assert read("tables/dataset").empty  # results without the images
     write_data("mnist-5k")
+    write_runs(params)
     make_tables(params)
     expected = [("mnist-5k", "class", str(label), number) for label, number in enumerate((1, 0, 0, 1, 0, 2))]
     assert [tuple(row)[:4] for row in read("tables/dataset").astype({"name": str}).itertuples(index=False)] == expected

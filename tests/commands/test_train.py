@@ -15,13 +15,23 @@ from freeconv.data.folds import fold_index
 from freeconv.errors import FreeconvError
 from freeconv.networks import build_network, equal_layers
 from freeconv.storage.dataset_file import read_dataset
-from freeconv.storage.hdf5 import read_h5
+from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.study import paths as study_paths
 from freeconv.training.loop import train_runs
 from freeconv.training.side_by_side import SideBySide
 from freeconv.training.stack import Replicas
 from freeconv.training.state import MOMENTS, Checkpoint, Result
-from tests.tiny_jobs import COUNT, checkpoint_path, config, data_path, registered, run_path, shard_path, write_tiny
+from tests.tiny_jobs import (
+    COUNT,
+    checkpoint_path,
+    config,
+    data_about,
+    data_path,
+    registered,
+    run_path,
+    shard_path,
+    write_tiny,
+)
 
 METRICS = metrics(config().evaluate)
 LAYERS = ("free_1", "free_2", "free_3", "dense", "logits")
@@ -93,7 +103,7 @@ def test_the_trained_network_is_stored_and_can_be_used_again(results, folder):
     arrays, _ = results[0.4, 2]
     weights = below_network(arrays)
     np.testing.assert_array_equal(weights["free_1/kernel"], arrays["kernels/free_1"][-1])
-    dataset = read_dataset(data_path(folder))
+    dataset = read_dataset(data_path(folder), config().data())
     model = build_network(run.variant.kind, dataset.images.shape[1:], dataset.classes, seed=0)
     set_weights(model, weights)
     _, held_out = fold_index(COUNT, run.folds, run.fold)
@@ -148,12 +158,14 @@ def test_runs_are_the_same_alone_and_in_company(results, folder, tmp_path):
 
 
 def test_another_seed_gives_other_numbers(folder, tmp_path):
+    data = data_path(tmp_path)
+    write_h5(data, read_h5(data_path(folder))[0], data_about(seed=1))
     for run in config(seed=1, fold_indices=[0]).runs():
         for copy_index in range(2):
-            make_shard(run.shard(copy_index), data_path(folder), shard_path(tmp_path)(run, copy_index))
+            make_shard(run.shard(copy_index), data, shard_path(tmp_path)(run, copy_index))
     job = config(seed=1, levels=[0.2], fold_indices=[0], epochs=1)
     paths = shard_path(tmp_path), run_path(tmp_path), checkpoint_path(tmp_path)
-    train.train(job, data_path(folder), *paths, lambda *_: None)
+    train.train(job, data, *paths, lambda *_: None)
     arrays, _ = read_h5(run_path(tmp_path)(next(job.runs())))
     first = trained(folder, tmp_path / "seed-0", levels=[0.2], fold_indices=[0], epochs=1)[0.2, 0][0]
     assert (arrays["kernels/free_1"][0] != first["kernels/free_1"][0]).any()
@@ -207,7 +219,7 @@ def recorded_stack(folder, accuracies, **other):
     """Return what the runs of a job, as one stack, asked of it, and their results."""
     runs = list(config(**other).runs())
     recorded = Recorded(accuracies)
-    dataset = read_dataset(data_path(folder))
+    dataset = read_dataset(data_path(folder), config().data())
     start = Checkpoint([Result(run, config(**other).epochs) for run in runs], list(range(len(runs))), {})
     together = SideBySide(
         start, lambda _: recorded.stack(), dataset.images, dataset.labels, ["free_1"], ["free_1/kernel"]
@@ -356,7 +368,7 @@ def test_a_file_holds_moving_averages_but_neither_masks_nor_states_of_random_gen
     with registered("regular", *layers):
         results = trained(folder, tmp_path, stack, **job)
         model = build_network("regular", (16, 16, 1), 3, seed=0)
-    dataset = read_dataset(data_path(folder))
+    dataset = read_dataset(data_path(folder), config().data())
     for (_, fold), (arrays, _) in results.items():
         weights = below_network(arrays)
         assert set(weights) == {

@@ -15,6 +15,7 @@ from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.storage.shard_file import read_shard
 from freeconv.study import grid, paths
 from freeconv.study.params import check_params
+from tests.tiny_jobs import data_about
 
 LEVELS = st.lists(st.sampled_from([0, 0.1, 0.2, 0.5, 0.9, 0.99]), unique=True, max_size=3)
 FOLDS = st.integers(2, 6).flatmap(
@@ -158,7 +159,7 @@ def test_images_of_any_shape_are_whole_or_refused(tmp_path_factory, data):
     compression = data.draw(st.sampled_from(["zstd", "gzip", "none"]))
     folder = tmp_path_factory.mktemp("any")
     images = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype="uint8")
-    write_h5(folder / "data.h5", {"images": images, "labels": np.arange(count)}, {"dataset": "mnist-5k"})
+    write_h5(folder / "data.h5", {"images": images, "labels": np.arange(count)}, data_about(dataset="mnist-5k"))
     params = check_params({"aug": {"translate": [0.1]}})
     config = grid.shard_config(params, "mnist-5k", augmentation, level, 0)
     make_shard(config, folder / "data.h5", folder / "shard.h5", compression)

@@ -25,7 +25,17 @@ from freeconv.storage.checkpoint_file import checkpoint_identity, write_checkpoi
 from freeconv.storage.run_file import write_run
 from freeconv.study import grid, paths
 from freeconv.training.state import Checkpoint, Result
-from tests.made_study import grids, history, kernels, small_params, write_data, write_measures, write_runs, write_shards
+from tests.made_study import (
+    data_sha256,
+    grids,
+    history,
+    kernels,
+    small_params,
+    write_data,
+    write_measures,
+    write_runs,
+    write_shards,
+)
 
 PARAMS = small_params(
     aug={"translate": [0.2]}, train={"networks": ["fcn"], "folds": 3, "held_out": [0], "epochs": 2}, report={}
@@ -64,7 +74,8 @@ def _named(arrays):
 def write_one_run():
     run, result = one_run()
     path = paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
-    write_run(path, result, {"grids": {"free_1": list(grids(run)["free_1"])}})
+    about = {"classes": 10, "images": 5000, "data_sha256": data_sha256(run.dataset)}
+    write_run(path, result, {"grids": {"free_1": list(grids(run)["free_1"])}, **about})
 
 
 def write_one_checkpoint():

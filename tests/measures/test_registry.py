@@ -21,6 +21,7 @@ from freeconv.study import grid, paths
 from freeconv.study.jobs import MeasureConfig
 from freeconv.study.params import check_params
 from tests.measures.made import random_images, random_kernels
+from tests.tiny_jobs import data_about, histories, run_about
 
 BUILT_IN = [
     "euclidean_distance",
@@ -204,15 +205,15 @@ def write_runs(config):
     """Write a dataset, and a run of untrained networks for each fold; return dataset and networks."""
     data = paths.data_file("mnist-5k")
     images = np.random.default_rng(0).integers(0, 256, (23, 16, 16, 1), dtype="uint8")
-    write_h5(data, {"images": images, "labels": np.arange(23) % 4}, {"dataset": "mnist-5k"}, "none")
+    write_h5(data, {"images": images, "labels": np.arange(23) % 4}, data_about(config.train.seed, "mnist-5k"), "none")
     sha256 = read_h5(data)[1]["content_sha256"]
     models = {}
     for run in config.train.runs():
         models[run.fold] = model = build_network("fcn", (16, 16, 1), 4, seed=run.fold)
         weights = {f"network/{variable.path}": keras.ops.convert_to_numpy(variable) for variable in model.weights}
         path = paths.run_file(run.dataset, run.network, run.augmentation, run.level, run.fold)
-        weights["history/val_acc"] = np.full(config.train.epochs, 0.5)
-        write_h5(path, weights, {"config": run.dump(), "data_sha256": sha256}, "none")
+        epochs = config.train.epochs
+        write_h5(path, {**histories(run, epochs), **weights}, run_about(run, epochs, sha256), "none")
     return images.astype("float32") / 255, models
 
 

@@ -1,7 +1,9 @@
 """The whole pipeline through DVC, on the smoke study: repro, experiments, and a quiet second run."""
 
+import base64
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -87,6 +89,36 @@ def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
     assert is_quiet(study)
     difference = json.loads(run("dvc", "metrics", "diff", "--json", cwd=study).stdout)
     assert "mnist-5k.translate.0.fcn.val_acc" in difference["reports/metrics.json"]
+
+
+def incomplete(folder, path):
+    """Mark a file as one whose job was interrupted, as Snakemake does."""
+    marks = folder / ".snakemake/incomplete"
+    marks.mkdir(exist_ok=True)
+    (marks / base64.urlsafe_b64encode(path.encode()).decode()).touch()
+
+
+@pytest.mark.parametrize("change", ["nothing", "other results", "an interrupted job", "notes lost", "files lost"])
+def test_one_command_leads_back_whatever_was_made_since(study, change):
+    run_file = "results/train/mnist-5k/fcn/none/0/fold-0.h5"
+    git("checkout", "-q", ".", cwd=study)
+    if change == "other results":
+        (study / run_file).write_bytes(b"trained for hours")
+        (study / "results/train/mnist-5k/fcn/none/0/fold-4.h5").write_bytes(b"likewise")
+    elif change == "an interrupted job":
+        incomplete(study, run_file)
+        (study / run_file).unlink(missing_ok=True)
+    elif change == "notes lost":
+        shutil.rmtree(study / ".snakemake/metadata")
+    elif change == "files lost":
+        shutil.rmtree(study / "results/measure")
+    done = run("freeconv", "checkout", cwd=study)
+    assert done.returncode == 0, done.stdout
+    assert is_quiet(study)
+    moved = [path.read_bytes() for path in (study / "attic").rglob("*.h5")]
+    if change == "other results":
+        assert sorted(moved) == [b"likewise", b"trained for hours"]
+    shutil.rmtree(study / "attic", ignore_errors=True)
 
 
 def test_the_study_before_comes_back_from_the_cache(study):

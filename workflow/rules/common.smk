@@ -1,4 +1,5 @@
 # Parameters, checked before anything is planned, and the functions of all rules.
+import hashlib
 import os
 import sys
 import time
@@ -12,7 +13,9 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, SOURCES)))
 
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.commands.fetch import raw_sha256
+from freeconv.commands.planned import check_inputs, remember
 from freeconv.errors import FreeconvError
+from freeconv.machine.keras_import import installed_versions
 from freeconv.machine.clock import repair_times
 from freeconv.machine.watchdog import hold_live_run, own_jobs
 from freeconv.networks import NETWORKS
@@ -67,6 +70,31 @@ if PARAMS.data.mirror:
     os.environ.setdefault("FREECONV_MIRROR", PARAMS.data.mirror)
 
 
+# A job that another Snakemake, on a cluster's node, plans again must be of the parameters that this one has read.
+PLANNED = hashlib.sha256(PARAMS.text().encode()).hexdigest()
+if workflow.is_main_process:
+    os.environ["FREECONV_PLANNED"] = PLANNED
+elif os.environ.get("FREECONV_PLANNED", PLANNED) != PLANNED:
+    sys.exit(
+        "freeconv: error: params.yaml: expected the parameters that the job was planned with, received others: it was "
+        "changed during the run; run snakemake again"
+    )
+
+
+def check_planned():
+    """End if a dataset is not what the parameters ask for; under DVC, write down what is planned with."""
+    try:
+        check_inputs(
+            PARAMS,
+            {dataset: fetch_options_of(dataset) for dataset in PARAMS.data.datasets},
+            {dataset: fetch_raw_of(dataset) for dataset in PARAMS.data.datasets},
+        )
+        if "DVC_STAGE" in os.environ and not workflow.dryrun:
+            remember(PARAMS)
+    except FreeconvError as error:
+        sys.exit(f"freeconv: error: {error}")
+
+
 def hold_run():
     """Make this the one live run of the folder, or end."""
     try:
@@ -104,7 +132,12 @@ def tell_problems():
 
 def fetch_options(wildcards):
     """Return the options of `freeconv fetch` that decide the file's content."""
-    source = PARAMS.data.folders.get(wildcards.dataset)
+    return fetch_options_of(wildcards.dataset)
+
+
+def fetch_options_of(dataset):
+    """Return the options of `freeconv fetch` for a dataset."""
+    source = PARAMS.data.folders.get(dataset)
     options = {"--seed": PARAMS.seed, "--source": source, "--limit": PARAMS.data.limit}
     return [
         word
@@ -116,8 +149,13 @@ def fetch_options(wildcards):
 
 def fetch_raw(wildcards):
     """Return the hash of the raw files, so that changed ones are noticed."""
+    return fetch_raw_of(wildcards.dataset)
+
+
+def fetch_raw_of(dataset):
+    """Return the hash of a dataset's raw files."""
     try:
-        return raw_sha256(wildcards.dataset, PARAMS.data.folders.get(wildcards.dataset))
+        return raw_sha256(dataset, PARAMS.data.folders.get(dataset))
     except FreeconvError as error:
         sys.exit(f"freeconv: error: {error}")
 
@@ -224,6 +262,11 @@ def folds_and_seeds(study, wildcards):
 def train_code(study):
     """Return the function that gives the hash of a job's code."""
     return lambda wildcards: code.train_code(train_config(study)(wildcards))
+
+
+def train_versions():
+    """Return the backend and versions that runs must be of; nothing where any will do."""
+    return installed_versions() if PARAMS.train.versions == "rerun" else ""
 
 
 def cell_runs(wildcards):

@@ -16,4 +16,4 @@ rule fetch:
         raw=fetch_raw,
         code=lambda wildcards: code.fetch_code(wildcards.dataset),
     shell:
-        "freeconv fetch {wildcards.dataset} {params.options:q} > {log} 2>&1"
+        "freeconv fetch {wildcards.dataset} {params.options:q} --code {params.code} > {log} 2>&1"

@@ -17,4 +17,4 @@ rule distance:
         config=text(distance_config),
         code=code.distance_code(),
     shell:
-        "freeconv distance {params.config:q} > {log} 2>&1"
+        "freeconv distance {params.config:q} --code {params.code} > {log} 2>&1"

@@ -21,4 +21,4 @@ rule measure:
         config=text(measure_config),
         code=lambda wildcards: code.measure_code(measure_config(wildcards)),
     shell:
-        "freeconv measure {params.config:q} --threads {threads} > {log} 2>&1"
+        "freeconv measure {params.config:q} --threads {threads} --code {params.code} > {log} 2>&1"

@@ -30,7 +30,7 @@ rule tables:
         params=study_text,
         code=code.tables_code(),
     shell:
-        "freeconv tables {params.params:q} > {log} 2>&1"
+        "freeconv tables {params.params:q} --code {params.code} > {log} 2>&1"
 
 
 rule figures:
@@ -47,7 +47,7 @@ rule figures:
         params=study_text,
         code=code.figures_code(PARAMS),
     shell:
-        "freeconv figures {params.params:q} > {log} 2>&1"
+        "freeconv figures {params.params:q} --code {params.code} > {log} 2>&1"
 
 
 rule drawings:
@@ -63,7 +63,7 @@ rule drawings:
         params=lambda wildcards: grid.drawing_params(PARAMS).text(),
         code=code.drawings_code(PARAMS),
     shell:
-        "freeconv drawings {params.params:q} > {log} 2>&1"
+        "freeconv drawings {params.params:q} --code {params.code} > {log} 2>&1"
 
 
 rule report:
@@ -87,4 +87,4 @@ rule report:
         params=study_text,
         code=code.report_code(PARAMS),
     shell:
-        "freeconv report {params.params:q} > {log} 2>&1"
+        "freeconv report {params.params:q} --code {params.code} > {log} 2>&1"

@@ -18,4 +18,4 @@ rule shard:
         compression=PARAMS.shards.compression,
         code=lambda wildcards: code.shard_code(shard_config(wildcards)),
     shell:
-        "freeconv shard {params.config:q} --compression {params.compression} > {log} 2>&1"
+        "freeconv shard {params.config:q} --compression {params.compression} --code {params.code} > {log} 2>&1"

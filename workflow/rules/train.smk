@@ -28,8 +28,11 @@ for STUDY in grid.studies(PARAMS):
             gpu=1,
             mem_mb=3000,
             stack=PARAMS.train.stack,
+            versions=PARAMS.train.versions,
         params:
             config=text(train_config(STUDY)),
             code=train_code(STUDY),
+            versions=train_versions(),
         shell:
-            "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} > {log} 2>&1"
+            "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} --code {params.code}"
+            " --versions {resources.versions} > {log} 2>&1"

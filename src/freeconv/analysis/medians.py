@@ -157,7 +157,7 @@ def run_table(study: Sequence[Run]) -> pd.DataFrame:
     Returns:
         Columns dataset, network, augmentation, level, fold, seed, epochs (trained), last_val_acc and best_val_acc (of
         the last epoch, the highest), positions (of the first layer), seconds (of training), overhead_seconds (its share
-        of what its job did besides), device, backend, versions, path.
+        of what its job did besides), device, backend, threads, precision, flags (of the environment), versions, path.
     """
     return pd.DataFrame(
         {
@@ -168,6 +168,9 @@ def run_table(study: Sequence[Run]) -> pd.DataFrame:
             "best_val_acc": float(run.history["val_acc"].max()),
             "positions": int(np.prod(next(iter(run.attributes["grids"].values()), 0))),
             **{key: run.attributes.get(key, "") for key in ("seconds", "overhead_seconds", "device", "backend")},
+            "threads": run.attributes.get("threads", ""),
+            "precision": run.config.precision,
+            "flags": _versions(run.attributes.get("flags", {})),
             "versions": _versions(run.attributes.get("versions", {})),
             "path": run.path,
         }

@@ -147,7 +147,7 @@ def _found(
     if not Path(path).exists():
         return checkpoint
     try:
-        stored = read_run(run, path, None)
+        stored = read_run(run, path, None, any_code=True)
     except FreeconvError as error:
         say(f"left out: {error}")
         return checkpoint
@@ -157,7 +157,9 @@ def _found(
         **stored.attributes,
         "stopped_early": has_stopped_early(stored.attributes, stored.history["val_acc"]),
     }
-    found = Found(Run(run, path, stored.history, attributes), lambda: read_run_kernels(run, path, None)[0])
+    found = Found(
+        Run(run, path, stored.history, attributes), lambda: read_run_kernels(run, path, None, any_code=True)[0]
+    )
     return checkpoint if checkpoint is not None and checkpoint.epochs > found.epochs else found
 
 

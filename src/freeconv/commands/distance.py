@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from freeconv.analysis.distance import TRACE_COLUMNS, distances_by_epoch, largest_radius
 from freeconv.errors import FreeconvError
 from freeconv.storage.csv_files import write_csv
-from freeconv.storage.run_file import read_kernels
+from freeconv.storage.run_file import check_data_sha256, read_kernels
 from freeconv.study.jobs import DistanceConfig, RunConfig
 
 
@@ -23,14 +24,19 @@ def make_traces(config: DistanceConfig, run_paths: Sequence[str | Path], path: s
             network), distance.
 
     Raises:
-        FreeconvError: a run is missing, damaged or not the one asked for, or a radius does not fit its grid.
+        FreeconvError: a run is missing, damaged or not the one asked for, runs are of different data, or a radius does
+            not fit its grid.
     """
     frames = [_trace(config, *run) for run in config.train.with_files(run_paths)]
-    write_csv(path, pd.concat(frames), config.dump())
+    for run_path, (_, attributes) in zip(run_paths, frames, strict=True):
+        check_data_sha256(run_path, attributes, frames[0][1]["data_sha256"])
+    frame = pd.concat([of_run for of_run, _ in frames])
+    made_from = [attributes["content_sha256"] for _, attributes in frames]
+    write_csv(path, frame, {**config.dump(), "made_from": made_from})
 
 
-def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.DataFrame:
-    """Return the rows of one run."""
+def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the rows of one run, and the attributes of its file."""
     arrays, attributes = read_kernels(run, run_path, config.train.epochs)
     frames = []
     for layer, (rows, columns) in attributes["grids"].items():
@@ -44,4 +50,5 @@ def _trace(config: DistanceConfig, run: RunConfig, run_path: str | Path) -> pd.D
         for (radius, measure), values in distances.items():
             labels = {"layer": layer, "radius": radius, "measure": measure}
             frames.append(pd.DataFrame({**labels, "epoch": arrays["kernel_epochs"], "distance": values}))
-    return pd.concat(frames).assign(**config.train.labels(), fold=run.fold, seed=run.train_seed)[list(TRACE_COLUMNS)]
+    frame = pd.concat(frames).assign(**config.train.labels(), fold=run.fold, seed=run.train_seed)
+    return frame[list(TRACE_COLUMNS)], attributes

@@ -28,7 +28,7 @@ from freeconv.machine.locks import holder, is_held
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
-from freeconv.study.jobs import Config, RunConfig, check_config
+from freeconv.study.jobs import DistanceConfig, MeasureConfig, RunConfig, check_config
 from freeconv.study.params import Params
 
 LOCK = "requirements.lock"
@@ -132,8 +132,7 @@ def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
     data_sha256 = lru_cache(_data_sha256)
     h5 = partial(_check_h5, quick=quick, data_sha256=data_sha256)
     for dataset, path in zip(params.data.datasets, grid.data_files(params), strict=True):
-        config = {"dataset": dataset, "seed": params.seed, "limit": params.data.limit}
-        yield StoredFile(path, partial(h5, path, config, None))
+        yield StoredFile(path, partial(h5, path, grid.data_config(params, dataset).dump(), None))
     shards = {
         study_paths.shard_file(run.dataset, run.augmentation, run.level, copy_index): run.shard(copy_index)
         for run in grid.runs(params)
@@ -164,10 +163,11 @@ def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
 def _check_run_file(path: str, run: RunConfig, epochs: int | None, check: Callable[[], None]) -> None:
     """Check a run's file; `check` looks at its content, and that it has so many epochs is checked unless None."""
     from freeconv.storage.hdf5 import describe_h5
-    from freeconv.storage.run_file import check_run, read_run
+    from freeconv.storage.run_content import check_run
+    from freeconv.storage.run_file import read_run
 
     check()
-    check_run(path, describe_h5(path)[1], run)
+    check_run(path, *describe_h5(path), run)
     if epochs is not None:
         read_run(run, path, epochs)
 
@@ -195,12 +195,13 @@ def _data_sha256(dataset: str) -> str | None:
         return None
 
 
-def _check_csv(path: str, config: Config) -> None:
+def _check_csv(path: str, config: DistanceConfig | MeasureConfig) -> None:
     """Check a table of `results/`."""
-    from freeconv.storage.csv_files import read_csv
+    from freeconv.analysis.distance import TRACE_COLUMNS
+    from freeconv.measures import MEASURE_COLUMNS
+    from freeconv.storage.results import read_table_of
 
-    _, stored = read_csv(path)
-    check_config(path, {name: value for name, value in stored.items() if name != "left_out"}, config.dump())
+    read_table_of(path, config, TRACE_COLUMNS if isinstance(config, DistanceConfig) else MEASURE_COLUMNS)
 
 
 def _check_report_file(path: str) -> None:
@@ -267,7 +268,7 @@ def _left_behind(params: Params) -> Iterator[Finding]:
     stale = [path for path in stale_files(params, list(study_paths.FOLDERS)) if path not in temporary]
     if stale:
         what = f"{len(stale)} files that these parameters do not ask for, as {stale[0]}"
-        yield Finding("files", what, "freeconv prune deletes them; DVC would record them")
+        yield Finding("files", what, "keep them, or run freeconv prune, which lists them and asks")
 
 
 def examine_environment(params: Params, quick: bool = False) -> list[Finding]:

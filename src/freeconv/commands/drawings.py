@@ -11,9 +11,10 @@ from freeconv.report.illustrations import LEVELS, SAMPLE_CLASS, VCP, draw_free_l
 from freeconv.report.panels import image_of, style
 from freeconv.seeds import stream_seed
 from freeconv.storage.atomic import write_bytes
-from freeconv.storage.hdf5 import read_h5
+from freeconv.storage.dataset_file import read_dataset
 from freeconv.study import grid as study_grid
 from freeconv.study import paths
+from freeconv.study.jobs import DataConfig
 from freeconv.study.params import Params
 
 
@@ -28,7 +29,10 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
     Raises:
         FreeconvError: a dataset is missing or damaged.
     """
-    images = {dataset: sample_image(paths.data_file(dataset)) for dataset in params.data.datasets}
+    images = {
+        dataset: sample_image(paths.data_file(dataset), study_grid.data_config(params, dataset))
+        for dataset in params.data.datasets
+    }
     grid = first_grid(images[params.data.datasets[0]].shape)
     radii = [radius for radius in params.distance.radii if radius <= largest_radius(grid)]
     forms = params.aug.forms.model_dump()
@@ -52,15 +56,15 @@ def first_grid(shape: tuple[int, ...]) -> tuple[int, int]:
     return rows, columns
 
 
-def sample_image(path: str | Path) -> np.ndarray:
+def sample_image(path: str | Path, config: DataConfig) -> np.ndarray:
     """Read the image that drawings show from a dataset's file: the first of class 5, or the first where none is.
 
     Returns:
         float32 (height, width, channels), on the [0, 1] scale.
 
     Raises:
-        FreeconvError: the file is missing or damaged.
+        FreeconvError: the file is missing, damaged or from other parameters.
     """
-    arrays, _ = read_h5(path)
-    image = arrays["images"][int(np.argmax(arrays["labels"] == SAMPLE_CLASS))]
+    dataset = read_dataset(path, config)
+    image = dataset.images[int(np.argmax(dataset.labels == SAMPLE_CLASS))]
     return image.astype(np.float32) / np.float32(255)

@@ -17,9 +17,9 @@ from freeconv.report.titles import free_first
 from freeconv.storage.archive_source import Archive
 from freeconv.storage.atomic import write_bytes
 from freeconv.storage.csv_files import read_table
-from freeconv.storage.hdf5 import describe_h5, read_h5
+from freeconv.storage.hdf5 import describe_h5
+from freeconv.storage.shard_file import read_shard
 from freeconv.study import grid, paths
-from freeconv.study.jobs import check_config
 from freeconv.study.params import Params
 from freeconv.vocabulary import trained_as
 
@@ -117,8 +117,7 @@ def _samples(params: Params, dataset: str, augmentation: str, levels: list[float
     for level in levels:
         config = grid.shard_config(params, dataset, trained_as(augmentation, level), level, 0)
         path = paths.shard_file(dataset, config.augmentation, level, 0)
-        arrays, attributes = read_h5(path)
-        check_config(path, attributes.get("config"), config.dump())
-        chosen = np.sort(np.unique(arrays["labels"], return_index=True)[1][:SAMPLE_ROWS])
-        columns.append(arrays["images"][chosen])
+        images, labels = read_shard(path, config)
+        chosen = np.sort(np.unique(labels, return_index=True)[1][:SAMPLE_ROWS])
+        columns.append(images[chosen])
     return np.stack(columns, axis=1)

@@ -7,7 +7,9 @@ from typing import Any
 
 from freeconv.commands.progress import run_label
 from freeconv.errors import FreeconvError
-from freeconv.storage.run_file import read_result, seam_after, stored_config, to_attic
+from freeconv.storage.atomic import UnreadableError
+from freeconv.storage.run_content import stored_config
+from freeconv.storage.run_file import differs, read_result, seam_after, to_attic
 from freeconv.study.jobs import RunConfig, TrainConfig, first_difference
 from freeconv.training.state import Checkpoint, Result, Variables, continued_state, members_left
 
@@ -17,7 +19,11 @@ ORIGINS = ("data_sha256", "code", "parent_sha256")
 
 
 def found_results(
-    config: TrainConfig, run_path: RunPath, about: Callable[[RunConfig], Mapping[str, Any]], attic: str | Path
+    config: TrainConfig,
+    run_path: RunPath,
+    about: Callable[[RunConfig], Mapping[str, Any]],
+    attic: str | Path,
+    environment: Mapping[str, Any] | None = None,
 ) -> list[Result]:
     """Return where each of a job's runs is by its file, without kernels and weights; without a file at the beginning.
 
@@ -29,11 +35,22 @@ def found_results(
         run_path: takes a run, returns its results file.
         about: takes a run, returns what its file would say of it.
         attic: folder of files that were moved away (see `to_attic`).
+        environment: the one that runs must be of; None if those of other versions or of another backend are used.
+
+    Raises:
+        UnreadableError: a file cannot be read at the moment.
     """
-    return [_found(run, run_path(run), config.epochs, about(run), attic) for run in config.runs()]
+    return [_found(run, run_path(run), config.epochs, about(run), attic, environment) for run in config.runs()]
 
 
-def _found(run: RunConfig, path: str | Path, asked: int, about: Mapping[str, Any], attic: str | Path) -> Result:
+def _found(
+    run: RunConfig,
+    path: str | Path,
+    asked: int,
+    about: Mapping[str, Any],
+    attic: str | Path,
+    environment: Mapping[str, Any] | None,
+) -> Result:
     """Return where one run is by its file."""
     missing = Result(run, asked)
     if not Path(path).exists():
@@ -41,6 +58,10 @@ def _found(run: RunConfig, path: str | Path, asked: int, about: Mapping[str, Any
     try:
         result, attributes = read_result(run, path, asked)
         _check_origin(path, attributes, run, about)
+        if environment is not None and (name := differs(result, environment)):
+            raise FreeconvError(f"{path}: expected {name} of this machine (train.versions), received others")
+    except UnreadableError:
+        raise
     except FreeconvError as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").partition("; ")[0].split())
         moved = to_attic(path, attic)

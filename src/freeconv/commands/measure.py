@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURE_COLUMNS, MEASURES, Run, Settings, measured, network_to_measure, restored
+from freeconv.storage.atomic import AGAIN
 from freeconv.storage.csv_files import write_csv
 from freeconv.storage.dataset_file import read_dataset
+from freeconv.storage.hdf5 import describe_h5
 from freeconv.storage.run_file import TrainedLongerError, check_trained_on, read_kernels, read_network
 from freeconv.study.jobs import MeasureConfig, RunConfig
 from freeconv.study.paths import fold_name
@@ -37,18 +40,28 @@ def make_measures(
     A run that was trained longer cannot be measured, as its network after the epochs asked for is not stored: it is
     reported in one line on standard output, and the first line of the file names its fold below `left_out`.
     """
-    dataset = read_dataset(data_path)
+    dataset = read_dataset(data_path, config.train.data())
     networks, left_out = _networks(config, run_paths, dataset.sha256)
+    made_from = [describe_h5(run_path)[1]["content_sha256"] for run_path in run_paths]
     variant = config.train.variant
     model = network_to_measure(variant.kind, dataset.images.shape[1:], dataset.classes, variant.layers)
     frames = [pd.DataFrame(columns=list(MEASURE_COLUMNS))]
     for run, run_path, weights in networks:
         snapshots = _snapshots(config, run, run_path)
-        trained = restored(model, weights, dataset.images, dataset.labels, _identity(run), _settings(config), snapshots)
+        try:
+            trained = restored(
+                model, weights, dataset.images, dataset.labels, _identity(run), _settings(config), snapshots
+            )
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            raise FreeconvError(
+                f"{run_path}: expected weights of such a network, received others ({reason}); {AGAIN}"
+            ) from error
         rows = measured(config.measures, trained)
         frames.append(pd.DataFrame(rows, columns=list(MEASURE_COLUMNS[6:])).assign(fold=run.fold, seed=run.train_seed))
     frame = pd.concat(frames if len(frames) == 1 else frames[1:]).assign(**config.train.labels())
-    write_csv(path, frame[list(MEASURE_COLUMNS)], {**config.dump(), **({"left_out": left_out} if left_out else {})})
+    about = {"made_from": made_from, **({"left_out": left_out} if left_out else {})}
+    write_csv(path, frame[list(MEASURE_COLUMNS)], {**config.dump(), **about})
 
 
 def _networks(

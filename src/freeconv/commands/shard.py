@@ -8,8 +8,8 @@ import numpy as np
 
 import freeconv
 from freeconv.data.passes import augmented_pass
-from freeconv.errors import FreeconvError
-from freeconv.storage.hdf5 import read_h5, write_h5
+from freeconv.storage.dataset_file import read_dataset
+from freeconv.storage.hdf5 import write_h5
 from freeconv.study.jobs import ShardConfig
 from freeconv.vocabulary import Compression
 
@@ -29,16 +29,11 @@ def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path, com
         compression: `"zstd"`, `"gzip"` or `"none"`.
 
     Raises:
-        FreeconvError: the dataset's file is missing, damaged or of another dataset.
+        FreeconvError: the dataset's file is missing, damaged, of another dataset or from other parameters.
     """
-    arrays, attributes = read_h5(data_path)
-    if attributes.get("dataset") != config.dataset:
-        raise FreeconvError(
-            f"{data_path}: expected dataset = {config.dataset!r}, received {attributes.get('dataset')!r}; "
-            "remove the file and run again"
-        )
+    dataset = read_dataset(data_path, config.data())
     images = augmented_pass(
-        arrays.pop("images"),
+        dataset.images,
         config.dataset,
         config.augmentation,
         config.form,
@@ -48,10 +43,10 @@ def make_shard(config: ShardConfig, data_path: str | Path, path: str | Path, com
     )
     write_h5(
         path,
-        {"images": images, "labels": arrays["labels"]},
+        {"images": images, "labels": dataset.labels},
         {
             "config": config.dump(),
-            "data_sha256": attributes["content_sha256"],
+            "data_sha256": dataset.sha256,
             "versions": {
                 "freeconv": freeconv.__version__,
                 "h5py": h5py.__version__,

@@ -20,6 +20,7 @@ from freeconv.data.folds import fold_index
 from freeconv.errors import FreeconvError
 from freeconv.layers.free_conv_2d import FreeConv2D
 from freeconv.machine.environment import environment
+from freeconv.machine.keras_import import Versions
 from freeconv.networks import NETWORKS, build_network, network_layers
 from freeconv.storage.checkpoint_file import (
     checkpoint_identity,
@@ -60,6 +61,7 @@ def train(
     checkpoint_minutes: float = 3.0,
     threads: int = 0,
     attic: str | Path = paths.ATTIC,
+    versions: Versions = "warn",
 ) -> None:
     """Train the runs of a job with one compiled program until each has the epochs asked for, and write their files.
 
@@ -87,6 +89,8 @@ def train(
         checkpoint_minutes: from one checkpoint to the next, at least; 0 writes one after every epoch.
         threads: of the processor, in use; all of them if 0.
         attic: folder of files that are moved away (see `freeconv.storage.run_file.to_attic`).
+        versions: whether runs of other versions, or of another backend, are used (`"warn"`) or trained anew
+            (`"rerun"`).
 
     Raises:
         FreeconvError: a file is missing, broken or from other parameters, a batch is larger than the training folds, or
@@ -94,11 +98,13 @@ def train(
     """
     clock = _Clock(time.perf_counter() if begin is None else begin)
     dtype = use_precision(config.precision)
-    dataset = read_dataset(data_path)
+    dataset = read_dataset(data_path, config.data())
     _check_batch(config, len(dataset.images))
     stacked = stack == "on" or (stack == "auto" and has_gpu())
     networks = _Networks(config, dataset, dtype, stacked, run_path, threads or os.cpu_count() or 1)
-    found = found_results(config, run_path, networks.about, attic)
+    found = found_results(
+        config, run_path, networks.about, attic, networks.environment if versions == "rerun" else None
+    )
     _leave_complete(found, run_path, progress)
     checkpoints = [
         _CheckpointFile([result.run for result in stack], networks, checkpoint_path, checkpoint_minutes)

@@ -1,5 +1,6 @@
 """What a result may depend on besides its configuration: versions, backend, device."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,26 @@ import numpy as np
 
 import freeconv
 
+# Variables of the environment that can change what TensorFlow and JAX compute.
+FLAGS = (
+    "XLA_FLAGS",
+    "TF_XLA_FLAGS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_CUDNN_DETERMINISTIC",
+    "NVIDIA_TF32_OVERRIDE",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_ENABLE_X64",
+)
+
 
 def environment() -> dict[str, Any]:
-    """Return `versions` (package to version), `backend` (of Keras) and `device` (its name)."""
+    """Return on what numbers are computed.
+
+    Returns:
+        `versions` (package to version), `backend` (of Keras), `device` (its name) and `flags` (those of `FLAGS` that
+        are set, with their values).
+    """
     backend = keras.backend.backend()
     versions = {
         "freeconv": freeconv.__version__,
@@ -33,7 +51,8 @@ def environment() -> dict[str, Any]:
         versions["jax"] = jax.__version__
         first = jax.devices()[0]
         device = processor() if first.platform == "cpu" else first.device_kind
-    return {"versions": versions, "backend": backend, "device": device}
+    flags = {name: os.environ[name] for name in FLAGS if os.environ.get(name)}
+    return {"versions": versions, "backend": backend, "device": device, "flags": flags}
 
 
 def processor() -> str:

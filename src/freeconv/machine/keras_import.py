@@ -1,9 +1,10 @@
 """Keras imported for a job: its backend's settings from the environment, and no package that a job does not use."""
 
-import json
 import os
 import sys
-from pathlib import Path
+from contextlib import suppress
+from importlib import metadata
+from typing import Literal
 
 # What TensorFlow and JAX read when they are imported: few messages, and of a GPU's memory no more than is needed.
 # TensorFlow 2.21 prints a few lines before it reads its level.
@@ -20,11 +21,20 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 # they are a third of the time that `import keras` takes.
 UNUSED = ("matplotlib", "pandas", "sklearn")
 
+# What becomes of runs of other versions or another backend: they are used and named, or trained anew.
+Versions = Literal["warn", "rerun"]
+
+DEFAULT_BACKEND = "tensorflow"
+# In which Keras finds no file with settings, and can make none.
+NO_FOLDER = "/dev/null/keras"
+
 
 def import_keras(threads: int = 0) -> None:
     """Import Keras as a job needs it, in this process, which must not have imported it before.
 
-    Settings that the environment holds already are respected.
+    Settings of TensorFlow and JAX that the environment holds already are respected. Of Keras's own, KERAS_BACKEND
+    chooses the backend (TensorFlow if it is not set); other KERAS_ variables and `~/.keras/keras.json`, which would
+    change or end a run unseen, are not read.
 
     Args:
         threads: processor threads to use; all of them if 0.
@@ -33,7 +43,12 @@ def import_keras(threads: int = 0) -> None:
         os.environ.setdefault(name, value)
     if threads:
         os.environ.update(dict.fromkeys(THREADS, str(threads)))
-    unused = [*UNUSED, *(["jax"] if _backend() == "tensorflow" else [])]
+    for name in [name for name in os.environ if name.startswith("KERAS_")]:
+        if name != "KERAS_BACKEND":
+            del os.environ[name]
+    os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
+    os.environ["KERAS_HOME"] = NO_FOLDER
+    unused = [*UNUSED, *(["jax"] if os.environ["KERAS_BACKEND"] == "tensorflow" else [])]
     hidden = [name for name in unused if name not in sys.modules]
     modules: dict = sys.modules  # a name that stands for None is a package that is not installed, for `import`
     modules.update(dict.fromkeys(hidden))
@@ -42,14 +57,14 @@ def import_keras(threads: int = 0) -> None:
     finally:
         for name in hidden:
             del modules[name]
+        del os.environ["KERAS_HOME"]
 
 
-def _backend() -> str:
-    """Return the backend that Keras will take: that of KERAS_BACKEND or of its configuration file; empty if unknown."""
-    if name := os.environ.get("KERAS_BACKEND"):
-        return name
-    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
-    try:
-        return str(json.loads(file.read_text())["backend"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def installed_versions() -> str:
+    """Return the backend that a job will take, and the versions of what computes numbers; nothing is imported."""
+    backend = os.environ.get("KERAS_BACKEND") or DEFAULT_BACKEND
+    found = []
+    for package in ("keras", "numpy", backend):
+        with suppress(metadata.PackageNotFoundError):
+            found.append(f"{package} {metadata.version(package)}")
+    return ", ".join([backend, *found])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,21 +23,89 @@ REFUSALS = {
     errno.EPERM: "change the folder's owner or permissions",
 }
 
+# Why the system does not let a file be read, and what helps. None of these says anything about its content.
+HINDRANCES = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "end programs that hold files open",
+    errno.EACCES: "change its owner or permissions",
+    errno.EPERM: "change its owner or permissions",
+    errno.EAGAIN: "wait for the program that has locked it, or end that",
+    errno.EDEADLK: "wait for the program that has locked it, or end that",
+    errno.EBUSY: "wait for the program that uses it, or end that",
+    errno.ETXTBSY: "wait for the program that uses it, or end that",
+    errno.ENOLCK: "set HDF5_USE_FILE_LOCKING=FALSE",
+    errno.EIO: "check the disk, keep the file",
+    errno.ENXIO: "check the disk, keep the file",
+    errno.ENODEV: "check the disk, keep the file",
+    errno.ENOMEM: "free memory",
+    errno.EINTR: "keep the file",
+    errno.ESTALE: "mount the network's file system anew",
+    errno.ETIMEDOUT: "wait for the network's file system",
+    errno.EHOSTDOWN: "wait for the network's file system",
+    errno.EREMOTEIO: "wait for the network's file system",
+    errno.ELOOP: "repair the link",
+}
+
+
+class UnreadableError(FreeconvError):
+    """A file that cannot be read at the moment: it may be whole, so it is neither removed nor replaced."""
+
+
+def hindrance(path: str | Path, error: BaseException) -> UnreadableError | None:
+    """Return the error of a file that cannot be read at the moment; None if `error` speaks of its content.
+
+    Args:
+        path: the file.
+        error: what was raised when it was opened or read.
+    """
+    number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+    if number not in HINDRANCES:
+        return None
+    return UnreadableError(
+        f"{path}: expected a file that can be read, received {os.strerror(number)}; {HINDRANCES[number]} and run again"
+    )
+
+
+def check_readable(path: str | Path, kind: str = "a file") -> None:
+    """Refuse a file that is missing, is none, or cannot be opened and read at the moment.
+
+    Args:
+        path: the file.
+        kind: of file that is expected, for the message.
+
+    Raises:
+        UnreadableError: it is there and cannot be read.
+        FreeconvError: there is no file of that name.
+    """
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise FreeconvError(f"{path}: expected {kind}, received something else: it is a folder or device")
+        with open(path, "rb") as file:
+            file.read(1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FreeconvError(f"{path}: expected {kind}, received nothing: the file does not exist") from error
+    except OSError as error:
+        raise (hindrance(path, error) or _other_hindrance(path, error)) from error
+
+
+def _other_hindrance(path: str | Path, error: OSError) -> UnreadableError:
+    """Return the error of a file that the system does not open for another reason."""
+    reason = error.strerror or type(error).__name__
+    return UnreadableError(f"{path}: expected a file that can be read, received {reason}; repair that and run again")
+
 
 def read_bytes(path: str | Path) -> bytes:
     """Return a file's content.
 
     Raises:
-        FreeconvError: the file is missing or cannot be read.
+        UnreadableError: the file cannot be read at the moment.
+        FreeconvError: the file is missing.
     """
-    if not Path(path).is_file():
-        raise FreeconvError(f"{path}: expected a file, received nothing: the file does not exist")
+    check_readable(path)
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise FreeconvError(
-            f"{path}: expected a file that can be read, received {error.strerror}; change its owner or permissions"
-        ) from error
+    except (OSError, MemoryError) as error:
+        raise (hindrance(path, error) or FreeconvError(f"{path}: expected a file, received {error}")) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from freeconv.errors import FreeconvError
-from freeconv.storage.atomic import AGAIN
+from freeconv.storage.atomic import AGAIN, UnreadableError
 from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
 from freeconv.storage.run_file import ENVIRONMENT, result_arrays, result_of
 from freeconv.study.code import train_code
@@ -100,6 +100,9 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any], asked: int) -
 
     A file that is damaged, cut off or not of this stack is named in one line on standard output and deleted.
 
+    Raises:
+        UnreadableError: there is one that cannot be read at the moment.
+
     Args:
         path: the file.
         identity: all that decides the numbers (see `checkpoint_identity`).
@@ -118,6 +121,8 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any], asked: int) -
             raise FreeconvError(f"{path}: expected the checkpoint of this job, received one with other {differing[0]}")
         runs = [RunConfig.model_validate_json(json.dumps(run)) for run in stored["runs"]]
         return _from_arrays(runs, asked, arrays)
+    except UnreadableError:
+        raise  # hours of training may be in it
     except Exception as error:  # whatever is wrong with the file: the job does not depend on it
         reason = error if isinstance(error, FreeconvError) else f"{path}: {error!r}"
         _say(f"a checkpoint cannot be used, it is deleted and training starts from the beginning: {reason}")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from freeconv.errors import FreeconvError
 from freeconv.storage.atomic import AGAIN, read_bytes, write_text
+from freeconv.storage.hdf5 import describe_h5
 from freeconv.study import paths as study_paths
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -56,7 +57,32 @@ def read_csv(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             f"{path}: expected content with SHA-256 {expected}, received {received}: the file was changed or damaged; "
             f"{AGAIN}"
         )
-    return pd.read_csv(io.BytesIO(text)), head["config"]
+    try:
+        return pd.read_csv(io.BytesIO(text)), head["config"]
+    except (ValueError, LookupError) as error:
+        raise FreeconvError(
+            f"{path}: expected a table with its configuration, received another one; {AGAIN}"
+        ) from error
+
+
+def check_made_from(path: str | Path, stored: Any, runs: Iterable[str | Path]) -> None:
+    """Refuse a table that was made from other runs than those that are there; runs that are not there are passed over.
+
+    Args:
+        path: the table's file.
+        stored: what it says of the runs that it was made from: the content of each, in the order of `runs`.
+        runs: their files.
+
+    Raises:
+        FreeconvError: names the table and the run.
+    """
+    runs = list(runs)
+    known = stored if isinstance(stored, list) and len(stored) == len(runs) else [None] * len(runs)
+    for run, expected in zip(runs, known, strict=True):
+        if Path(run).is_file() and (received := describe_h5(run)[1].get("content_sha256")) != expected:
+            raise FreeconvError(
+                f"{path}: expected to be made from {run} with content {received}, received one of {expected}; {AGAIN}"
+            )
 
 
 def _csv_sha256(head: Mapping[str, Any], text: bytes) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 
 from freeconv.errors import FreeconvError
-from freeconv.storage.atomic import AGAIN, write_bytes
+from freeconv.storage.atomic import AGAIN, check_readable, hindrance, write_bytes
 from freeconv.vocabulary import Compression
 
 CHUNK_ROWS = 256
@@ -130,8 +131,9 @@ def read_h5(path: str | Path, names: Iterable[str] | None = None) -> tuple[dict[
         Arrays by name, and attributes by name with JSON texts parsed.
 
     Raises:
+        UnreadableError: the file cannot be read at the moment.
         FreeconvError: the file is missing, is no HDF5 file or none of `write_h5`, is cut off, lacks an array, has links
-            or data outside itself, or holds anything but what was written.
+            or data outside itself, claims more than it holds, or holds anything but what was written.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -168,16 +170,15 @@ def describe_h5(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; whatever goes wrong with its bytes is reported in one line."""
-    if not path.is_file():
-        raise FreeconvError(f"{path}: expected an HDF5 file, received nothing: the file does not exist")
+    check_readable(path, "an HDF5 file")
     try:
         with h5py.File(path, "r", locking=False) as file:  # files of this name are never written to
             yield file
-    except PermissionError as error:
-        raise FreeconvError(
-            f"{path}: expected a file that can be read, received {error.strerror}; change its owner or permissions"
-        ) from error
+    except MemoryError as error:
+        raise (hindrance(path, error) or error) from error
     except DAMAGE as error:
+        if unreadable := hindrance(path, error):
+            raise unreadable from error
         problem = " ".join(str(error).split()) or type(error).__name__
         raise FreeconvError(
             f"{path}: expected an HDF5 file, received a damaged or foreign one ({problem}); {AGAIN}"
@@ -242,3 +243,16 @@ def _check_layout(path: Path, file: h5py.File, described: Mapping[str, Array], w
                 f"{path}: expected {name} of type and shape {described[name][:2]}, received "
                 f"{(dataset.dtype.str, dataset.shape)}; {AGAIN}"
             )
+        if not _is_allocated(dataset):
+            raise FreeconvError(
+                f"{path}: expected {name} to be stored whole, received a claim of {dataset.shape} values of "
+                f"{dataset.dtype} of which the file holds less; {AGAIN}"
+            )
+
+
+def _is_allocated(dataset: h5py.Dataset) -> bool:
+    """Return whether a file holds all of an array that it claims to; else reading would fill memory with nothing."""
+    if dataset.chunks is None:
+        return dataset.id.get_storage_size() == dataset.nbytes
+    chunks = math.prod(-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+    return dataset.id.get_num_chunks() == chunks

@@ -1,6 +1,7 @@
 """What training, distance and measure stored, read for the tables; what cannot be used is named, the rest is used."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +11,13 @@ import pandas as pd
 from freeconv.analysis.distance import TRACE_COLUMNS
 from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURE_COLUMNS
-from freeconv.storage.csv_files import read_csv
-from freeconv.storage.dataset_file import read_content
-from freeconv.storage.run_file import ENVIRONMENT, Run, read_run
+from freeconv.storage.atomic import AGAIN, UnreadableError
+from freeconv.storage.csv_files import check_made_from, read_csv
+from freeconv.storage.dataset_file import check_dataset, read_content
+from freeconv.storage.hdf5 import describe_h5
+from freeconv.storage.run_file import ENVIRONMENT, Run, check_data_sha256, read_run
 from freeconv.study import grid, paths
-from freeconv.study.jobs import Config, MeasureConfig, RunConfig, check_config
+from freeconv.study.jobs import Config, DistanceConfig, MeasureConfig, RunConfig, check_config
 from freeconv.study.params import Params
 from freeconv.vocabulary import trained_as
 
@@ -62,9 +65,9 @@ class Source(NamedTuple):
 def read_runs(params: Params, source: Source | None = None) -> tuple[list[Run], list[Problem]]:
     """Read the histories of every run that the parameters ask for, in the order of `runs.runs`.
 
-    Left out are runs whose file is missing, damaged or from other parameters, and those whose loss is not finite.
-    Runs that are no better than chance are named and used: that is a result. Cells whose runs are not all of one
-    machine, version and code are named.
+    Left out are runs whose file is missing, damaged, impossible, or from other parameters or data, and those whose loss
+    is not finite. Runs that are no better than chance are named and used: that is a result. Named are, too, studies
+    whose runs are not all of one machine and version, and cells whose runs are not all of one code.
 
     Args:
         params: the study.
@@ -72,10 +75,15 @@ def read_runs(params: Params, source: Source | None = None) -> tuple[list[Run], 
     """
     read = (source or FILES).run
     study, problems = [], []
+    data_sha256 = _data_sha256(params)
     asked = grid.runs(params), grid.run_files(params), grid.run_epochs(params)
     for config, path, epochs in zip(*asked, strict=True):
         try:
             run = read(config, path, epochs)
+            expected = data_sha256.setdefault(config.dataset, run.attributes["data_sha256"])
+            check_data_sha256(path, run.attributes, expected)
+        except UnreadableError:
+            raise  # it would be missing in the tables because of something that passes
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
             continue
@@ -86,33 +94,66 @@ def read_runs(params: Params, source: Source | None = None) -> tuple[list[Run], 
             problems += _seams(run)
         if problem:
             problems.append(problem)
-    return study, [*problems, *_mixtures(study)]
+    return study, problems + _mixtures(study) + _codes(study)
 
 
 def _mixtures(study: Sequence[Run]) -> list[Problem]:
-    """Return the problems of cells whose runs were not all trained by one code on one machine, at the first other."""
+    """Return a problem for each thing in which the runs of a study were not trained alike; named is a rarer run."""
+    values: dict[str, dict[str, list[Run]]] = {}
+    for run in study:
+        for name, value in _circumstances(run).items():
+            values.setdefault(name, {}).setdefault(value, []).append(run)
+    found = []
+    for name, by_value in values.items():
+        if len(by_value) > 1:
+            counts = ", ".join(f"{value} in {len(runs)} runs" for value, runs in by_value.items())
+            rarest = min(by_value.values(), key=len)
+            found.append(
+                Problem(
+                    rarest[0].path,
+                    True,
+                    f"expected one {name} for all runs of a study, received {counts}: the numbers are not, bit for "
+                    "bit, what one machine would give; train.versions: rerun trains those of other versions anew",
+                )
+            )
+    return found
+
+
+def _circumstances(run: Run) -> dict[str, str]:
+    """Return on what a run was trained, but for this project's own version, whose code has a hash."""
+    about = {name: run.attributes[name] for name in ENVIRONMENT if name in run.attributes}
+    versions, flags = about.pop("versions", {}), about.pop("flags", None)
+    named = {f"version of {package}": version for package, version in versions.items() if package != "freeconv"}
+    named |= {} if flags is None else {"set of flags": _text(flags) or "none"}
+    return {name: str(value) for name, value in {**about, **named}.items()}
+
+
+def _data_sha256(params: Params) -> dict[str, str]:
+    """Return the content of each dataset whose file is there; the runs of one whose file is not must be of one."""
+    found = {}
+    for dataset, path in zip(params.data.datasets, grid.data_files(params), strict=True):
+        with suppress(FreeconvError):  # of a dataset that cannot be used, `read_datasets` says why
+            described, attributes = describe_h5(path)
+            check_dataset(path, described, attributes, grid.data_config(params, dataset))
+            found[dataset] = attributes["content_sha256"]
+    return found
+
+
+def _codes(study: Sequence[Run]) -> list[Problem]:
+    """Return a problem for each cell whose runs were not all trained by one code, at the first of another."""
     cells: dict[tuple[str, str, str, float], list[Run]] = {}
     for run in study:
         config = run.config
         cells.setdefault((config.dataset, config.network, config.augmentation, config.level), []).append(run)
     problems = []
     for first, *others in cells.values():
-        for other in others:
-            names = [name for name in ORIGIN if _origin(first, name) != _origin(other, name)]
-            if names:
-                texts = [f"{name} {_origin(first, name)}, received {_origin(other, name)}" for name in names]
-                text = f"expected one machine, version and code for all runs of a cell: expected {'; '.join(texts)}"
+        code, *received = (run.attributes.get("code", "not recorded") for run in (first, *others))
+        for other, of_other in zip(others, received, strict=True):
+            if of_other != code:
+                text = f"expected one code for all runs of a cell, {code}, received {of_other}"
                 problems.append(Problem(other.path, True, text))
                 break
     return problems
-
-
-def _origin(run: Run, name: str) -> str:
-    """Return one of `ORIGIN` as text: not this project's version, whose code has a hash."""
-    value = run.attributes.get(name, "not recorded")
-    return _text(
-        {package: of for package, of in value.items() if package != "freeconv"} if name == "versions" else value
-    )
 
 
 def _seams(run: Run) -> list[Problem]:
@@ -186,6 +227,8 @@ def read_traces(params: Params, source: Source | None = None) -> tuple[pd.DataFr
                     config = grid.distance_config(params, dataset, "fcn", trained, level)
                     try:
                         files[path], _ = (source or FILES).traces(path, config)
+                    except UnreadableError:
+                        raise
                     except FreeconvError as error:
                         files[path] = None
                         problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
@@ -209,6 +252,8 @@ def read_measures(params: Params, source: Source | None = None) -> tuple[pd.Data
             frame, left_out = (source or FILES).measures(path, config)
             frames.append(frame)
             problems += [Problem(path, True, text) for text in left_out]
+        except UnreadableError:
+            raise
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
     measures = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASURE_COLUMNS))
@@ -218,7 +263,8 @@ def read_measures(params: Params, source: Source | None = None) -> tuple[pd.Data
 def _read_measures(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
     """Read one file of measures, and say which runs are left out of it because they were trained longer."""
     assert isinstance(config, MeasureConfig)
-    frame, left_out = _read_table(path, config)
+    frame, left_out = read_table_of(path, config, MEASURE_COLUMNS)
+    _check_measures(path, frame)
     return frame, [
         f"expected networks after {config.train.epochs} epochs, received that of fold {fold} after more: it is left "
         "out; its histories and kernels are used"
@@ -226,19 +272,59 @@ def _read_measures(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
     ]
 
 
-def _read_table(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
-    """Read one file of traces or measures and check that it was made from a configuration.
+def read_table_of(
+    path: str, config: DistanceConfig | MeasureConfig, columns: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read one file of traces or measures and check that it was made from a configuration and from the runs there.
+
+    Args:
+        path: the file.
+        config: what it must have been made from.
+        columns: of its table.
 
     Returns:
         The table, and the folds of runs that had to be left out of it.
     """
     frame, stored = read_csv(path)
-    left_out = stored.pop("left_out", [])
+    left_out, made_from = stored.pop("left_out", []), stored.pop("made_from", None)
     check_config(path, stored, config.dump())
+    if made_from is not None:
+        runs = [str(grid.run_file(run)) for run in config.train.runs()]
+        check_made_from(path, made_from, runs)
+    if list(frame.columns) != list(columns):
+        raise FreeconvError(
+            f"{path}: expected the columns {', '.join(columns)}, received {', '.join(map(str, frame.columns))}; {AGAIN}"
+        )
+    folds = {(seed, fold) for seed in config.train.train_seeds for fold in config.train.fold_indices}
+    if others := set(zip(frame["seed"], frame["fold"], strict=True)) - folds:
+        seed, fold = min(others)
+        raise FreeconvError(f"{path}: expected runs that are asked for, received fold {fold} of seed {seed}; {AGAIN}")
     return frame, left_out
 
 
-FILES = Source(read_run, _read_table, _read_measures)
+def _read_traces(path: str, config: Config) -> tuple[pd.DataFrame, list[str]]:
+    """Read one file of traces, and refuse distances that cannot be."""
+    assert isinstance(config, DistanceConfig)
+    frame, left_out = read_table_of(path, config, TRACE_COLUMNS)
+    distances = pd.to_numeric(frame["distance"], errors="coerce")
+    impossible = (distances < 0) | np.isinf(distances) | (distances.isna() & frame["distance"].notna())
+    if frame.empty or impossible.any():
+        received = frame["distance"][impossible].iloc[0] if len(frame) else "none"
+        raise FreeconvError(f"{path}: expected distances from 0, received {received}; {AGAIN}")
+    return frame, left_out
+
+
+def _check_measures(path: str, frame: pd.DataFrame) -> None:
+    """Refuse accuracies that cannot be, and what is no number."""
+    values = pd.to_numeric(frame["value"], errors="coerce")
+    accuracies = frame["measure"].astype(str).str.endswith("_acc")
+    impossible = (accuracies & ((values < 0) | (values > 1))) | (values.isna() & frame["value"].notna())
+    if impossible.any():
+        measure, value = frame[impossible][["measure", "value"]].iloc[0]
+        raise FreeconvError(f"{path}: expected {measure} from 0 to 1, received {value}; {AGAIN}")
+
+
+FILES = Source(read_run, _read_traces, _read_measures)
 
 
 def read_datasets(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
@@ -255,7 +341,7 @@ def read_datasets(params: Params) -> tuple[pd.DataFrame, list[Problem]]:
         if not Path(path).is_file():
             continue
         try:
-            content = read_content(path)
+            content = read_content(path, grid.data_config(params, dataset))
         except FreeconvError as error:
             problems.append(Problem(path, False, str(error).removeprefix(f"{path}: ")))
             continue

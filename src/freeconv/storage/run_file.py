@@ -3,8 +3,9 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import numpy as np
 from freeconv.errors import FreeconvError
 from freeconv.storage.atomic import AGAIN
 from freeconv.storage.hdf5 import Array, describe_h5, read_h5, write_h5
+from freeconv.storage.run_content import check_run, check_values
 from freeconv.study import paths
-from freeconv.study.jobs import RunConfig, check_config
-from freeconv.training.state import LATER, Result, history_names
+from freeconv.study.jobs import RunConfig
+from freeconv.training.state import Result, history_names
 
-ENVIRONMENT = ("versions", "backend", "device", "threads")
+ENVIRONMENT = ("versions", "backend", "device", "threads", "flags")
 
 
 def result_arrays(result: Result, history: str = "float32") -> dict[str, np.ndarray]:
@@ -48,8 +50,8 @@ def write_run(path: str | Path, result: Result, about: Mapping[str, Any]) -> Non
     Args:
         path: the HDF5 file to write: the arrays of `result_arrays`; as attributes the configuration, `epochs` (that it
             was trained), `stopped_early`, `seconds`, `overhead_seconds`, `stack` (how many runs were trained side by
-            side), `versions`, `backend`, `device` and `threads` where it began, `seams` (a list of these with `epoch`,
-            the epochs done before: where it went on elsewhere) and `about`.
+            side), `versions`, `backend`, `device`, `flags` and `threads` where it began, `seams` (a list of these with
+            `epoch`, the epochs done before: where it went on elsewhere) and `about`.
         result: the run.
         about: further attributes: `grids`, the rows and columns of positions of each layer of `kernels`, `classes`,
             `images` (their number in the dataset), `weights_seed`, `data_sha256`, `code` (hash of what trains);
@@ -89,46 +91,51 @@ class Run:
     attributes: dict[str, Any]
 
 
-def check_run(path: str | Path, attributes: Mapping[str, Any], run: RunConfig) -> None:
-    """Refuse a file of another run than `run`.
-
-    Raises:
-        FreeconvError: names the file and the first key that differs.
-    """
-    check_config(path, stored_config(attributes), run.dump())
-
-
-def stored_config(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run's file says that it is; in files of earlier versions the epochs were part of it."""
-    config = attributes.get("config")
-    return {name: value for name, value in config.items() if name != "epochs"} if isinstance(config, dict) else {}
-
-
-def read_run(config: RunConfig, path: str, epochs: int | None) -> Run:
+def read_run(config: RunConfig, path: str, epochs: int | None, any_code: bool = False) -> Run:
     """Read one run's histories, not its kernels, and check that it is the run asked for.
 
     Args:
         config: the run.
         path: its file.
         epochs: asked for; of a run that was trained longer, the first ones are read; all, however many, if None.
+        any_code: whether it may have been trained by other code.
 
     Raises:
         FreeconvError: the file is missing or damaged, of another run, or the run has fewer epochs and did not stop
             early.
     """
-    names = _recorded(config, describe_h5(path)[0])
-    arrays, attributes = read_h5(path, [f"history/{name}" for name in names])
-    check_run(path, attributes, config)
-    history = {name: arrays[f"history/{name}"] for name in names}
+    arrays, attributes = read_whole(config, path, lambda name: name.startswith("history/"), any_code=any_code)
+    history = {
+        name: arrays[f"history/{name}"] for name in history_names(config.evaluate) if f"history/{name}" in arrays
+    }
     if epochs is not None:
         _check_epochs(path, attributes, history["val_acc"], epochs)
     return Run(config, path, {name: values[:epochs] for name, values in history.items()}, attributes)
 
 
-def _recorded(config: RunConfig, described: Mapping[str, Array]) -> list[str]:
-    """Return what a run's file must hold of its history, and what else it does: earlier versions recorded less."""
-    names = history_names(config.evaluate)
-    return [name for name in names if name not in LATER or f"history/{name}" in described]
+def read_whole(
+    config: RunConfig, path: str | Path, wanted: Callable[[str], bool] = lambda _: True, any_code: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read arrays of a run's file, and refuse one that is not of this run, or holds what no run can.
+
+    Args:
+        config: the run.
+        path: its file.
+        wanted: takes an array's name, returns whether it is read.
+        any_code: whether it may have been trained by other code.
+
+    Returns:
+        Arrays by name, and the file's attributes.
+
+    Raises:
+        UnreadableError: the file cannot be read at the moment.
+        FreeconvError: the file is missing or damaged, of another run, or impossible.
+    """
+    described, attributes = describe_h5(path)
+    check_run(path, described, attributes, config, any_code)
+    arrays, attributes = read_h5(path, [name for name in described if wanted(name)])
+    check_values(path, arrays)
+    return arrays, attributes
 
 
 def _check_epochs(path: str | Path, attributes: Mapping[str, Any], accuracies: np.ndarray, epochs: int) -> None:
@@ -163,7 +170,7 @@ def stored_epochs(described: Mapping[str, Array]) -> int:
 
 
 def read_kernels(
-    config: RunConfig, path: str | Path, epochs: int | None
+    config: RunConfig, path: str | Path, epochs: int | None, any_code: bool = False
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read the kernels of a run's recorded layers.
 
@@ -171,6 +178,7 @@ def read_kernels(
         config: the run.
         path: its file.
         epochs: asked for; snapshots after more are left out; all that there are if None.
+        any_code: whether it may have been trained by other code.
 
     Returns:
         `kernel_epochs` (snapshots,) and `kernels/<layer>` (snapshots, …), and the file's attributes.
@@ -179,8 +187,8 @@ def read_kernels(
         FreeconvError: as `read_run`.
     """
     names = [name for name in describe_h5(path)[0] if name == "kernel_epochs" or name.startswith("kernels/")]
-    arrays, attributes = read_h5(path, ["history/val_acc", *names])
-    check_run(path, attributes, config)
+    wanted = {"history/val_acc", *names}
+    arrays, attributes = read_whole(config, path, lambda name: name in wanted, any_code=any_code)
     if epochs is None:
         return {name: arrays[name] for name in names}, attributes
     _check_epochs(path, attributes, arrays["history/val_acc"], epochs)
@@ -212,7 +220,7 @@ def read_network(config: RunConfig, path: str | Path, data_sha256: str, epochs: 
     names = [name for name in described if name.startswith("network/")]
     if not names:
         raise FreeconvError(f"{path}: expected a trained network, received a file without; {AGAIN}")
-    arrays, _ = read_h5(path, ["history/val_acc", *names])
+    arrays, _ = read_whole(config, path, lambda name: name == "history/val_acc" or name in names)
     _check_epochs(path, attributes, arrays["history/val_acc"], epochs)
     if stored_epochs(described) > epochs:
         raise TrainedLongerError(
@@ -229,30 +237,37 @@ def check_trained_on(config: RunConfig, path: str | Path, data_sha256: str) -> t
         FreeconvError: the file is missing, or of another run, or of one on other data.
     """
     described, attributes = describe_h5(path)
-    check_run(path, attributes, config)
+    check_run(path, described, attributes, config)
+    check_data_sha256(path, attributes, data_sha256)
+    return described, attributes
+
+
+def check_data_sha256(path: str | Path, attributes: Mapping[str, Any], data_sha256: str) -> None:
+    """Refuse a run that was trained on other data.
+
+    Raises:
+        FreeconvError: names the file and both hashes.
+    """
     if attributes.get("data_sha256") != data_sha256:
         raise FreeconvError(
             f"{path}: expected a run on data with SHA-256 {data_sha256}, received one on "
             f"{attributes.get('data_sha256')}; {AGAIN}"
         )
-    return described, attributes
 
 
 def read_result(run: RunConfig, path: str | Path, asked: int) -> tuple[Result, dict[str, Any]]:
     """Read all that a run has learned so far, and the file's attributes.
 
     Args:
-        run: the run asked for; whether the file is its own is not checked.
+        run: the run asked for.
         path: its file.
         asked: epochs that the run is to have. If these are more than it has, snapshots of its kernels that a run of so
             many epochs does not keep are left out.
 
     Raises:
-        FreeconvError: the file is missing or damaged.
+        FreeconvError: as `read_whole`.
     """
-    arrays, attributes = read_h5(path)
-    if missing := [name for name in ("history/val_acc", "kernel_epochs") if name not in arrays]:
-        raise FreeconvError(f"{path}: expected a run, received a file without {missing[0]}")
+    arrays, attributes = read_whole(run, path)
     result = result_of(run, asked, arrays)
     result.seconds = float(attributes.get("seconds", 0.0))
     result.overhead_seconds = float(attributes.get("overhead_seconds", 0.0))
@@ -300,19 +315,32 @@ def seam_after(result: Result, environment: Mapping[str, Any]) -> dict[str, Any]
     return None if same else {"epoch": result.epochs, **now}
 
 
+def differs(result: Result, environment: Mapping[str, Any]) -> str | None:
+    """Return the first of versions and backend in which a run was not trained as in an environment; None if in all."""
+    for before in result.environments:
+        for name in ("versions", "backend"):
+            if name in before and _deciding(before[name]) != _deciding(environment[name]):
+                return name
+    return None
+
+
 def _deciding(value: Any) -> Any:
     """Return what of an environment's value can decide numbers: not this project's version, whose code has a hash."""
     return {name: of for name, of in value.items() if name != "freeconv"} if isinstance(value, dict) else value
 
 
-def to_attic(path: str | Path, attic: str | Path = paths.ATTIC) -> Path:
+def to_attic(path: str | Path, attic: str | Path = paths.ATTIC, date: str | None = None) -> Path:
     """Move a file that another is to take the place of to `<attic>/<date-time>/<path>`, and return its new path.
 
     Args:
         path: the file.
         attic: a folder in the project's own; paths are relative to that.
+        date: and time, the same for files that belong together; now if None.
     """
-    target = Path(attic, time.strftime("%Y-%m-%d-%H%M%S"), Path(path).relative_to(Path(attic).parent))
+    date = date or time.strftime("%Y-%m-%d-%H%M%S")
+    inside = Path(path).relative_to(Path(attic).parent)
+    names = chain([date], (f"{date}-{number}" for number in count(2)))
+    target = next(target for name in names if not (target := Path(attic, name, inside)).exists())
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, target)
     return target

@@ -10,6 +10,7 @@ from freeconv.networks import NETWORKS
 from freeconv.study import paths
 from freeconv.study.jobs import (
     CellConfig,
+    DataConfig,
     DistanceConfig,
     MeasureConfig,
     Optimizer,
@@ -160,7 +161,13 @@ def shard_config(params: Params, dataset: str, augmentation: str, level: float, 
         level=level,
         copy_index=copy_index,
         seed=params.seed,
+        limit=params.data.limit,
     )
+
+
+def data_config(params: Params, dataset: str) -> DataConfig:
+    """Return the configuration of a dataset's file."""
+    return DataConfig(dataset=dataset, seed=params.seed, limit=params.data.limit)
 
 
 def train_config(
@@ -193,6 +200,7 @@ def train_config(
         copies=shard_copies(params, augmentation),
         folds=train.folds,
         seed=params.seed,
+        limit=params.data.limit,
         initializer=train.initializer,
         vcp_mask=params.vcp.mask if variant.vcp else None,
         optimizer=train.optimizer if train.optimizer != Optimizer() else None,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -30,8 +30,8 @@ from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
 
 Level = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1)]
-LATER = ("optimizer", "schedule")  # settings that runs of earlier versions do not have
 TrainSeed = Annotated[int, Field(ge=0)]
+Limit = Annotated[int, Field(ge=1)] | None
 
 
 def _known_variant(name: str) -> str:
@@ -161,15 +161,50 @@ def first_difference(stored: dict[str, Any], expected: dict[str, Any]) -> tuple[
     return None
 
 
-class ShardConfig(Config):
-    """One augmented pass over a whole dataset."""
+class DataConfig(Config):
+    """One dataset's file, beside its raw files."""
 
     dataset: str
+    seed: int
+    limit: Limit
+
+
+class JobConfig(Config):
+    """A job's configuration; what is at the value of studies from before there was a choice is not said.
+
+    So files of earlier versions are of the same jobs.
+
+    Attributes:
+        limit: `data.limit`, the largest number of images of the dataset.
+    """
+
+    UNSAID: ClassVar[dict[str, Any]] = {"limit": None, "train_seed": 0, "optimizer": None, "schedule": None}
+
+    dataset: str
+    seed: int
+    limit: Limit = None
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what need not be said."""
+        return {
+            name: value
+            for name, value in serialized(self).items()
+            if name not in self.UNSAID or value != self.UNSAID[name]
+        }
+
+    def data(self) -> DataConfig:
+        """Return the configuration of the dataset's file that the job reads, directly or not."""
+        return DataConfig(dataset=self.dataset, seed=self.seed, limit=self.limit)
+
+
+class ShardConfig(JobConfig):
+    """One augmented pass over a whole dataset."""
+
     augmentation: Augmentation
     form: str | None
     level: Level
     copy_index: Annotated[int, Field(ge=0)]
-    seed: int
 
 
 class Optimizer(Config):
@@ -219,20 +254,17 @@ class Schedule(Config):
         return self
 
 
-class TrainSettings(Config):
+class TrainSettings(JobConfig):
     """What all runs of a training job have in common, and what a run is, but for how long it is trained.
 
     Attributes:
-        optimizer: Adam if None, and then left out of what is written, as is the schedule: files of earlier versions,
-            which had no other, are of the same runs.
+        optimizer: Adam if None.
         schedule: a constant learning rate if None.
     """
 
-    dataset: str
     network: Network
     copies: Annotated[int, Field(ge=1)]
     folds: Annotated[int, Field(ge=2)]
-    seed: int
     patience: Annotated[int, Field(ge=1)]
     batch: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
@@ -245,12 +277,6 @@ class TrainSettings(Config):
     evaluate: Evaluate
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
-
-    @model_serializer(mode="wrap")
-    def _as_of_earlier_versions(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is as it always was in earlier versions, so that their files are of the same runs."""
-        values = serialized(self)
-        return {name: value for name, value in values.items() if value is not None or name not in LATER}
 
     @property
     def variant(self) -> Variant:
@@ -272,14 +298,6 @@ class RunConfig(TrainSettings):
     fold: Annotated[int, Field(ge=0)]
     train_seed: TrainSeed = 0
 
-    @model_serializer(mode="wrap")
-    def _as_of_one_seed(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the first seed out, so that files of earlier versions, which had no other, are of the same runs."""
-        values = serialized(self)
-        left_out = {name for name in LATER if values.get(name) is None}
-        left_out |= set() if self.train_seed else {"train_seed"}
-        return {name: value for name, value in values.items() if name not in left_out}
-
     def shard(self, copy_index: int) -> ShardConfig:
         """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""
         return ShardConfig(
@@ -289,6 +307,7 @@ class RunConfig(TrainSettings):
             level=self.level,
             copy_index=copy_index,
             seed=self.seed,
+            limit=self.limit,
         )
 
     def parent(self) -> Self | None:

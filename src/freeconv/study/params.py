@@ -21,6 +21,7 @@ from freeconv.architectures.table_a2 import CONVOLUTIONS
 from freeconv.augmentations import AUGMENTATIONS, evaluations, studied
 from freeconv.datasets import DATASETS
 from freeconv.errors import FreeconvError
+from freeconv.machine.keras_import import Versions
 from freeconv.measures import MEASURES
 from freeconv.networks import NETWORKS
 from freeconv.registry import load_modules
@@ -226,6 +227,12 @@ class Train(Config):
         "auto",
         description="Whether the runs of a job are trained side by side in one program (`on`) or one after another "
         "(`off`); `auto` does so on a GPU. Results agree to rounding.",
+    )
+    versions: Versions = Field(
+        "warn",
+        description="What becomes of runs that were trained with other versions of Keras, its backend or NumPy, or "
+        "another backend, than are installed: `warn` uses them and names the mixture in tables and report; `rerun` "
+        "trains them anew.",
     )
     overrides: dict[str, TrainOverride] = Field(
         {}, description="Per dataset: parameters that differ, see below the table."
