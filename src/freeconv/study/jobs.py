@@ -80,6 +80,10 @@ Forms = Annotated[dict[Augmentation, str], AfterValidator(_known_forms)]
 Evaluate = Annotated[dict[Augmentation, float], AfterValidator(_allowed_strengths)]
 
 
+# What configurations of earlier versions had not, and what they did.
+LATER = {"train_seed": 0, "evaluate_images": None}
+
+
 class Config(BaseModel):
     """A configuration: immutable, strictly typed, unknown keys refused."""
 
@@ -164,7 +168,11 @@ class ShardConfig(Config):
 
 
 class TrainSettings(Config):
-    """What all runs of a training job have in common, and what a run is, but for how long it is trained."""
+    """What all runs of a training job have in common, and what a run is, but for how long it is trained.
+
+    Attributes:
+        evaluate_images: largest number of held-out images that networks are evaluated on after a change; all if None.
+    """
 
     dataset: str
     network: Network
@@ -181,6 +189,13 @@ class TrainSettings(Config):
     kernel_layers: Annotated[tuple[int, ...], Field(strict=False)]
     forms: Forms
     evaluate: Evaluate
+    evaluate_images: Annotated[int, Field(ge=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what earlier versions had not, at its default: their files are of the same runs."""
+        values = serialized(self)
+        return {name: value for name, value in values.items() if name not in LATER or value != LATER[name]}
 
     @property
     def variant(self) -> Variant:
@@ -201,14 +216,6 @@ class RunConfig(TrainSettings):
     level: Level
     fold: Annotated[int, Field(ge=0)]
     train_seed: TrainSeed = 0
-
-    @model_serializer(mode="wrap")
-    def _as_of_one_seed(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the first seed out, so that files of earlier versions, which had no other, are of the same runs."""
-        values = serialized(self)
-        if not self.train_seed:
-            del values["train_seed"]
-        return values
 
     def shard(self, copy_index: int) -> ShardConfig:
         """Return the configuration of the shard that the run trains on in epochs e with e mod copies = `copy_index`."""
