@@ -329,3 +329,26 @@ def test_the_learning_rate_of_each_epoch_is_recorded_and_another_optimizer_is_an
         assert rates.tolist() == pytest.approx([0.001] * 3 if one is job else [0.001, 0.0001, 0.00001])
     assert "schedule" in capsys.readouterr().out
     assert len(list((tmp_path / "attic").rglob("*.h5"))) == 1
+
+
+@pytest.mark.parametrize("stack", ["off", "on"])
+def test_limited_evaluation_changes_nothing_but_the_accuracies_of_changed_images(folder, tmp_path, stack):
+    values = {"network": "cnn", "levels": [0.2], "fold_indices": [0, 1, 2], "epochs": 2}
+    whole, limited = config(**values), config(**values, evaluate_images=4)
+    grow(folder, tmp_path / "whole", whole, stack)
+    grow(folder, tmp_path / "limited", limited, stack)
+    assert "evaluate_images" not in whole.dump()
+    for full, few in zip(whole.runs(), limited.runs(), strict=True):
+        assert few.dump() == {**full.dump(), "evaluate_images": 4}
+        expected, _ = read_h5(run_path(tmp_path / "whole")(full))
+        arrays, attributes = read_h5(run_path(tmp_path / "limited")(few))
+        assert attributes["config"]["evaluate_images"] == 4
+        for name in ("translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc", "swap_acc"):
+            quarters = 4 * arrays[f"history/{name}"]
+            assert (quarters == np.rint(quarters)).all()
+            del expected[f"history/{name}"], arrays[f"history/{name}"]
+        del expected["history/cpu_seconds"], arrays["history/cpu_seconds"]
+        assert all((arrays[name] == array).all() for name, array in expected.items())
+        # another number of images is another run
+        with pytest.raises(FreeconvError, match="expected evaluate_images = None, received 4"):
+            read_run(full, run_path(tmp_path / "limited")(few), 2)

@@ -51,6 +51,24 @@ def test_forms_are_those_of_the_run():
     np.testing.assert_array_equal(sets["edge_noise_acc"], expected.astype("float16"))
 
 
+def test_a_limit_is_of_what_is_changed_and_takes_the_first_images():
+    images = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 1), dtype="uint8")
+    strengths = {"translate": 0.25, "noise": 0.15}
+    whole = evaluation_sets(images, "a", 5, 2, strengths, {}, 1)
+    limited = evaluation_sets(images, "a", 5, 2, strengths, {}, 1, 4)
+    assert {name: len(of) for name, of in limited.items()} == {
+        "val_acc": 7,
+        "translate_acc": 4,
+        "noise_acc": 4,
+        "swap_acc": 4,
+    }
+    for name, of in limited.items():
+        np.testing.assert_array_equal(of, whole[name][: len(of)], err_msg=name)
+    assert {
+        name: len(of) for name, of in evaluation_sets(images, "a", 5, 2, strengths, {}, 1, 99).items()
+    } == dict.fromkeys(whole, 7)
+
+
 def test_nothing_else_is_evaluated_than_what_is_named():
     images = np.zeros((3, 8, 8, 1), "uint8")
     assert list(evaluation_sets(images, "a", 5, 2, {}, {}, 0)) == ["val_acc", "swap_acc"]

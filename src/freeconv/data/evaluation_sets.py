@@ -23,6 +23,7 @@ def evaluation_sets(
     strengths: Mapping[str, float],
     forms: Mapping[str, str],
     seed: int,
+    limit: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the held-out images as each accuracy sees them.
 
@@ -37,12 +38,13 @@ def evaluation_sets(
         strengths: augmentation to how strong it is, in its own unit (see `freeconv.augmentations.Strength`).
         forms: augmentation to its form, of those that have several.
         seed: the study's seed.
+        limit: largest number of images that are changed, the first ones; all if None.
 
     Returns:
-        Name of the accuracy to images: as they are, changed by each augmentation, with quadrants swapped. uint8, or
-        float16 where values leave [0, 1].
+        Name of the accuracy to images: all as they are, the first ones changed by each augmentation, and with
+        quadrants swapped. uint8, or float16 where values leave [0, 1].
     """
-    scaled = images.astype("float32") / 255
+    scaled = images[:limit].astype("float32") / 255
     sets = {"val_acc": images}
     for name in sorted(strengths, key=lambda name: AUGMENTATIONS[name].order):
         member = AUGMENTATIONS[name]

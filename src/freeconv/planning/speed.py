@@ -85,7 +85,8 @@ def epoch_images(run: RunConfig, images: int) -> tuple[int, int]:
     Folds are as equal as can be, the first ones larger; the incomplete last batch is left out.
     """
     held_out = held_out_images(images, run.folds, run.fold)
-    evaluated = len(metrics(run.evaluate)[2:]) * held_out + min(images - held_out, CLEAN_IMAGES)
+    changed = len(metrics(run.evaluate)[3:]) * min(held_out, run.evaluate_images or held_out)
+    evaluated = held_out + changed + min(images - held_out, CLEAN_IMAGES)
     return (images - held_out) // run.batch * run.batch, evaluated
 
 

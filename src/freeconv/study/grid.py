@@ -137,7 +137,7 @@ def evaluations(params: Params, augmentation: str) -> dict[str, float]:
 
     These are those of the parameters, the same for all networks, and the one that a network is trained under.
     """
-    found = {name: strength for name, strength in params.evaluate if strength is not None}
+    found = params.evaluate.strengths()
     own = AUGMENTATIONS[augmentation].strength
     return {**({augmentation: own.default} if own else {}), **found}
 
@@ -210,6 +210,7 @@ def train_config(
         kernel_layers=tuple(train.kernel_layers),
         forms=forms(params, [augmentation, *evaluated]),
         evaluate=evaluated,
+        evaluate_images=params.evaluate.images,
         **settings,
     )
 

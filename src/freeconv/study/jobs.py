@@ -178,7 +178,13 @@ class JobConfig(Config):
         limit: `data.limit`, the largest number of images of the dataset.
     """
 
-    UNSAID: ClassVar[dict[str, Any]] = {"limit": None, "train_seed": 0, "optimizer": None, "schedule": None}
+    UNSAID: ClassVar[dict[str, Any]] = {
+        "limit": None,
+        "train_seed": 0,
+        "optimizer": None,
+        "schedule": None,
+        "evaluate_images": None,
+    }
 
     dataset: str
     seed: int
@@ -260,6 +266,7 @@ class TrainSettings(JobConfig):
     Attributes:
         optimizer: Adam if None.
         schedule: a constant learning rate if None.
+        evaluate_images: largest number of held-out images that networks are evaluated on after a change; all if None.
     """
 
     network: Network
@@ -277,6 +284,7 @@ class TrainSettings(JobConfig):
     evaluate: Evaluate
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
+    evaluate_images: Annotated[int, Field(ge=1)] | None = None
 
     @property
     def variant(self) -> Variant:

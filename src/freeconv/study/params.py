@@ -143,6 +143,17 @@ class Evaluate(Config):
     Networks trained under another augmentation are evaluated on that one, too.
     """
 
+    images: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Largest number of images of a held-out fold that are transformed, the first ones; all of them if "
+        "null. Accuracy on images as they are, which decides early stopping, always takes all. Another number is "
+        "another run.",
+    )
+
+    def strengths(self) -> dict[str, float]:
+        """Return how strong each augmentation is that networks are evaluated on."""
+        return {name: strength for name, strength in self if name != "images" and strength is not None}
+
 
 class Shards(Config):
     """How augmented passes are stored."""

@@ -59,7 +59,7 @@ class SideBySide:
         self._number = len(images)
         self._levels = stack_levels(runs)
         self._labels = on_device(np.tile(labels.astype("int32"), len(self._levels)))
-        self._sets, self._set_labels, self._set_rows = _evaluation_arrays(runs, images, labels)
+        self._sets = _evaluation_arrays(runs, images, labels)
         self._clean, self._clean_labels, self._clean_rows = _clean_arrays(runs, images, labels)
         self._recorded, self._stored, self._variables = recorded, stored, variables
         self.epochs = max(result.epochs for result in self._in_stack() if not result.finished)
@@ -100,8 +100,8 @@ class SideBySide:
         """Evaluate each run on its held-out fold, and on training images as they are; return numbers as `train`."""
         _, clean = self._replicas.evaluate(self._clean, self._clean_labels, self._clean_rows[self._members])
         numbers = {"clean_train_acc": clean}
-        for name, images in self._sets.items():
-            losses, numbers[name] = self._replicas.evaluate(images, self._set_labels, self._set_rows[self._members])
+        for name, (images, labels, rows) in self._sets.items():
+            losses, numbers[name] = self._replicas.evaluate(images, labels, rows[self._members])
             if name == "val_acc":
                 numbers["val_loss"] = losses
         return numbers
@@ -178,22 +178,36 @@ def stack_levels(stack: Sequence[RunConfig]) -> list[float]:
 
 def _evaluation_arrays(
     stack: Sequence[RunConfig], images: np.ndarray, labels: np.ndarray
-) -> tuple[dict[str, Any], Any, np.ndarray]:
+) -> dict[str, tuple[Any, Any, np.ndarray]]:
     """Return what a stack is evaluated on.
 
     Returns:
         Name of the accuracy to the images of all folds held out in the stack, on the device; their labels, likewise;
         and the rows of each run's own, (runs, number) with -1 behind those of a smaller fold.
     """
+    limit = stack[0].evaluate_images
     folds = {run.fold: run for run in stack}
     held_out = {fold: fold_index(len(images), run.folds, fold)[1] for fold, run in folds.items()}
     parts = [
-        evaluation_sets(images[held_out[fold]], run.dataset, run.folds, fold, run.evaluate, run.forms, run.seed)
+        evaluation_sets(images[held_out[fold]], run.dataset, run.folds, fold, run.evaluate, run.forms, run.seed, limit)
         for fold, run in folds.items()
     ]
-    sets = {name: on_device(np.concatenate([part[name] for part in parts])) for name in parts[0]}
-    set_labels = np.concatenate([labels[index] for index in held_out.values()]).astype("int32")
-    return sets, on_device(set_labels), _rows(stack, held_out)
+    of_all = _labels_and_rows(stack, held_out, labels)
+    of_first = of_all
+    if limit is not None:
+        of_first = _labels_and_rows(stack, {fold: index[:limit] for fold, index in held_out.items()}, labels)
+    return {
+        name: (on_device(np.concatenate([part[name] for part in parts])), *(of_all if name == "val_acc" else of_first))
+        for name in parts[0]
+    }
+
+
+def _labels_and_rows(
+    stack: Sequence[RunConfig], index: Mapping[int, np.ndarray], labels: np.ndarray
+) -> tuple[Any, np.ndarray]:
+    """Return the labels of the images of all folds, on the device, and the rows of each run's own (see `_rows`)."""
+    chosen = np.concatenate([labels[of_fold] for of_fold in index.values()]).astype("int32")
+    return on_device(chosen), _rows(stack, index)
 
 
 def _clean_arrays(stack: Sequence[RunConfig], images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any, np.ndarray]:
