@@ -15,7 +15,8 @@ from freeconv.study.parameter_file import DEPTH, LARGEST, read_values, with_chan
 from freeconv.study.params import check_params, load_params, params_model
 
 ROOT = Path(__file__).parent.parent.parent
-SECTIONS = "".join(f"{name}: {{}}\n" for name in params_model().model_fields if name not in ("seed", "modules"))
+NO_SECTIONS = ("seed", "modules", "study")
+SECTIONS = "".join(f"{name}: {{}}\n" for name in params_model().model_fields if name not in NO_SECTIONS)
 
 
 @pytest.fixture
