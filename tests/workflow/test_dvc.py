@@ -77,6 +77,39 @@ def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
     assert planned(clone) == {"distance": 2, "drawings": 1, "tables": 1, "figures": 1, "report": 1}
 
 
+def test_a_stage_during_which_something_was_edited_ends_and_deletes_nothing(study):
+    params, module = study / "params.yaml", study / "src/freeconv/analysis/distance.py"
+    files = {path for path in (study / "results").rglob("*") if path.is_file()}
+    texts = params.read_text(), module.read_text()
+    edits = (
+        (params, "radii:\n  - 1\n", "radii:\n  - 2\n", "expected distance.radii = [1]"),
+        (module, "", "#", "code: "),
+    )
+    for file, before, after, message in edits:
+        file.write_text(file.read_text().replace(before, after, 1))
+        done = run("freeconv", "prune", "--phase", "report", "--planned", cwd=study)
+        assert done.returncode == 1
+        assert message in done.stdout
+        assert "nothing is recorded; run dvc repro again" in done.stdout
+        params.write_text(texts[0])
+        module.write_text(texts[1])
+    assert {path for path in (study / "results").rglob("*") if path.is_file()} == files
+    assert run("freeconv", "prune", "--phase", "report", "--planned", cwd=study).returncode == 0
+
+
+def test_a_hole_is_filled(study):
+    cell = "mnist-5k/fcn/none/0.csv"
+    recorded = (study / "dvc.lock").read_text()
+    for folder in ("distance", "measure"):
+        (study / "results" / folder / cell).unlink()
+    done = run("dvc", "repro", cwd=study)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert all((study / "results" / folder / cell).is_file() for folder in ("distance", "measure"))
+    files = [line for line in (study / "dvc.lock").read_text().splitlines() if "nfiles" in line]
+    assert files == [line for line in recorded.splitlines() if "nfiles" in line]
+    assert is_quiet(study)
+
+
 def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
     done = run("dvc", "exp", "run", "-S", "aug.translate=0.2", cwd=study)
     assert done.returncode == 0, done.stdout[-5000:]
