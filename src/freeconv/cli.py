@@ -109,12 +109,16 @@ def train(
         Versions, typer.Option(help="Use runs of other versions or another backend, or train them anew.")
     ] = "warn",
     code: Code = None,
+    lines: Annotated[
+        Path | None, typer.Option(help="File that a line of JSON is added to after each epoch (docs/watching.md).")
+    ] = None,
 ) -> None:
     """Train the runs of one job on the GPU, if there is one, and write their results.
 
     A job that was killed goes on from its checkpoints (checkpoints/) when it is started again.
     """
-    from freeconv.commands.progress import training_progress
+    from freeconv.commands.lines import epoch_lines
+    from freeconv.commands.progress import both, training_progress
     from freeconv.machine.gpus import leased_gpu, release_unused
     from freeconv.study.jobs import TrainConfig
 
@@ -133,7 +137,7 @@ def train(
                 lambda run, copy_index: _shard_path(run.shard(copy_index)),
                 _run_path,
                 paths.checkpoint_file,
-                progress,
+                both(progress, epoch_lines(lines, job.epochs)) if lines else progress,
                 stack,
                 begin,
                 checkpoint_minutes,

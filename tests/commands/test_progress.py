@@ -1,9 +1,12 @@
 import io
+import json
+from datetime import datetime
 
 from rich.console import Console
 
 from freeconv.commands import progress
-from freeconv.commands.progress import training_progress
+from freeconv.commands.lines import epoch_lines
+from freeconv.commands.progress import both, training_progress
 from freeconv.study import grid
 from freeconv.study.params import check_params
 
@@ -70,3 +73,56 @@ def test_a_terminal_shows_a_bar_that_ends_full(monkeypatch):
     assert "━" in output
     assert "4/4" in output
     assert "val_acc 0.5000" in output
+
+
+def test_a_line_of_json_per_epoch(tmp_path):
+    path = tmp_path / "logs" / "train.jsonl"
+    write, (run, other) = epoch_lines(path, 10), job(epochs=10).runs()
+    write(run, 0, {}, False)
+    assert not path.exists()
+    write(run, 1, {**ROW, "steps": 31.0, "val_loss": float("nan")}, False)
+    write(other, 10, {**ROW, "val_loss": float("inf")}, True)
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    assert datetime.fromisoformat(first.pop("time")).tzinfo is not None
+    assert first == {
+        "dataset": "mnist-5k",
+        "network": "fcn",
+        "augmentation": "translate",
+        "level": 0.2,
+        "fold": 0,
+        "seed": 0,
+        "epoch": 1,
+        "epochs": 10,
+        "finished": False,
+        **ROW,
+        "steps": 31.0,
+        "val_loss": None,
+    }
+    assert (second["fold"], second["epoch"], second["finished"], second["val_loss"]) == (1, 10, True, None)
+
+
+def test_lines_go_on_behind_those_of_a_killed_job(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"epoch": 1}\n{"epo')
+    write, (run, _) = epoch_lines(path, 10), job(epochs=10).runs()
+    write(run, 2, ROW, False)
+    lines = path.read_text().splitlines()
+    assert lines[:2] == ['{"epoch": 1}', '{"epo']
+    assert json.loads(lines[2])["epoch"] == 2
+
+
+def test_training_goes_on_without_lines_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    write, (run, _) = epoch_lines(tmp_path / "file" / "train.jsonl", 10), job(epochs=10).runs()
+    for epoch in (1, 2):
+        write(run, epoch, ROW, False)
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 1
+    assert "expected a file that can be written, received " in printed[0]
+
+
+def test_two_progress_functions_are_both_called():
+    called = []
+    show = both(lambda *values: called.append(("first", *values)), lambda *values: called.append(("second", *values)))
+    show("run", 1, ROW, False)
+    assert called == [("first", "run", 1, ROW, False), ("second", "run", 1, ROW, False)]

@@ -1,11 +1,12 @@
 """A finished study that grows: Snakemake plans what is new, and jobs train what is missing and nothing else."""
 
+import json
 import shutil
 
 import pytest
 
 from freeconv.storage.hdf5 import read_h5
-from tests.workflow.project import copy_project, planned, run, write_params
+from tests.workflow.project import copy_project, dvc, git, planned, run, write_params
 
 SECTIONS = {
     "data": {"limit": 300},
@@ -144,3 +145,38 @@ def test_fewer_epochs_than_stored_give_the_tables_of_the_first_ones(folder):
     assert (folder / "reports/tables/measures.csv").read_text().splitlines() == measures.splitlines()[:1]
     problems = (folder / "reports/tables/problems.csv").read_text()
     assert "expected networks after 1 epochs, received that of fold 0 after more: it is left out" in problems
+
+
+def lines(folder) -> list[int]:
+    """Return the epochs of the lines of JSON that training has written."""
+    path = (folder / LOG).with_suffix(".jsonl")
+    return [json.loads(line)["epoch"] for line in path.read_text().splitlines()]
+
+
+def test_an_experiment_with_more_epochs_trains_only_these(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    assert lines(folder) == [1]
+    git("init", "-q", cwd=folder)
+    git("config", "user.name", "test", cwd=folder)
+    git("config", "user.email", "test@example.org", cwd=folder)
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "Start", cwd=folder)
+    dvc("repro", "train", cwd=folder)
+    assert lines(folder) == [1]  # nothing was left to train
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "Run", cwd=folder)
+    dvc("exp", "run", "-S", "train.epochs=3", "train", cwd=folder)
+    assert epochs(folder) == {"none/0/fold-0.h5": 3}
+    assert lines(folder) == [1, 2, 3]
+    log = (folder / LOG).read_text()
+    assert "mnist-5k cnn none 0 fold 0: 1 of 3 epochs are stored, goes on" in log
+    assert [line.split("epoch ")[1][:3] for line in log.splitlines() if ": epoch " in line] == ["2/3", "3/3"]
+    assert planned(folder, "all_train") == {}
+    # a run in one go gives the same
+    whole = copy_project(tmp_path / "whole", **changed(epochs=3))
+    train_all(whole)
+    assert lines(whole) == [1, 2, 3]
+    path = "results/train/mnist-5k/cnn/none/0/fold-0.h5"
+    grown, at_once = read_h5(folder / path)[0], read_h5(whole / path)[0]
+    assert grown.keys() == at_once.keys()
+    assert all((grown[name] == at_once[name]).all() for name in grown if name != "history/cpu_seconds")

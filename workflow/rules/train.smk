@@ -18,6 +18,8 @@ for STUDY in grid.studies(PARAMS):
             update(train_results(STUDY)),
         log:
             f"logs/train/{train_job(STUDY)}.log",
+            # a line of JSON per epoch
+            lines=f"logs/train/{train_job(STUDY)}.jsonl",
         benchmark:
             f"logs/train/{train_job(STUDY)}.tsv"
         wildcard_constraints:
@@ -35,4 +37,4 @@ for STUDY in grid.studies(PARAMS):
             versions=train_versions(),
         shell:
             "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} --code {params.code}"
-            " --versions {resources.versions} > {log} 2>&1"
+            " --versions {resources.versions} --lines {log.lines} > {log[0]} 2>&1"

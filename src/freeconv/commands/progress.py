@@ -61,6 +61,16 @@ def training_progress(config: TrainConfig, console: Console | None = None) -> It
         yield show
 
 
+def both(first: Progress, second: Progress) -> Progress:
+    """Return a progress function that calls two."""
+
+    def show(run: RunConfig, epoch: int, row: dict[str, float], finished: bool) -> None:
+        first(run, epoch, row, finished)
+        second(run, epoch, row, finished)
+
+    return show
+
+
 def _plain_lines(runs: int, epochs: int, console: Console) -> Progress:
     """Return a progress function that writes one line per epoch, for so many runs of so many epochs."""
     begin = time.perf_counter()
