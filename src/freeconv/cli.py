@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from freeconv.errors import FreeconvError
-from freeconv.machine.keras_import import Versions, import_keras
+from freeconv.machine.keras_import import import_keras
 from freeconv.machine.watchdog import end_with_owner
 from freeconv.study import paths
-from freeconv.vocabulary import Compression, Stack
+from freeconv.vocabulary import Compression, Stack, Versions
 
 NOT_INSTALLED = (
     "freeconv: error: expected the packages of the command, received no package {}; "

@@ -6,6 +6,8 @@ DistanceMeasure = Literal["euclidean", "cosine"]
 Compression = Literal["zstd", "gzip", "none"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Stack = Literal["auto", "on", "off"]
+# What becomes of runs of other versions or another backend: they are used and named, or trained anew.
+Versions = Literal["warn", "rerun"]
 Initializer = Literal["glorot-authors", "glorot-position"]
 Aggregate = Literal["all-epochs", "final", "best"]
 Mask = Literal["connections", "inputs"]

@@ -20,7 +20,6 @@ from freeconv.data.folds import fold_index
 from freeconv.errors import FreeconvError
 from freeconv.layers.free_conv_2d import FreeConv2D
 from freeconv.machine.environment import environment
-from freeconv.machine.keras_import import Versions
 from freeconv.networks import NETWORKS, build_network, network_layers
 from freeconv.storage.checkpoint_file import (
     checkpoint_identity,
@@ -43,7 +42,7 @@ from freeconv.training.precision import has_gpu, use_precision
 from freeconv.training.side_by_side import SideBySide
 from freeconv.training.stack import compile_replicas, initial_state, is_out_of_memory, on_device
 from freeconv.training.state import SPLIT, Checkpoint, Result, Variables
-from freeconv.vocabulary import Stack
+from freeconv.vocabulary import Stack, Versions
 
 ShardPath = Callable[[RunConfig, int], str | Path]
 CheckpointPath = Callable[[str], str | Path]

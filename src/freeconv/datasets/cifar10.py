@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import tarfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -45,6 +43,9 @@ def cifar10_batches(path: Path) -> dict[str, np.ndarray]:
         FreeconvError: the archive is damaged, holds a member that points out of it, lacks a batch, or a batch is not
             whole records with labels below 10.
     """
+    import tarfile
+    import zlib
+
     import numpy as np
 
     batches = {}

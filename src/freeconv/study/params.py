@@ -21,7 +21,6 @@ from freeconv.architectures.table_a2 import CONVOLUTIONS
 from freeconv.augmentations import AUGMENTATIONS, evaluations, studied
 from freeconv.datasets import DATASETS
 from freeconv.errors import FreeconvError
-from freeconv.machine.keras_import import Versions
 from freeconv.measures import MEASURES
 from freeconv.networks import NETWORKS
 from freeconv.registry import load_modules
@@ -36,6 +35,7 @@ from freeconv.vocabulary import (
     Mask,
     Precision,
     Stack,
+    Versions,
     level_text,
 )
 
