@@ -37,4 +37,9 @@ onstart:
 
 
 onsuccess:
+    open_notes()
     tell_problems()
+
+
+onerror:
+    open_notes()
