@@ -41,4 +41,9 @@ onstart:
 
 
 onsuccess:
+    open_notes()
     tell_problems()
+
+
+onerror:
+    open_notes()

@@ -34,7 +34,33 @@ def test_a_machine_with_an_nvidia_gpu_gets_them(tmp_path):
             check=True,
         ).stdout
 
-    assert "--require-hashes --compile-bytecode requirements.lock\n" in setup()
+    assert "--require-hashes --compile-bytecode --requirement requirements.lock\n" in setup()
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
-    assert "--require-hashes --compile-bytecode requirements-cuda.lock\n" in setup()
+    assert "--require-hashes --compile-bytecode --requirement requirements-cuda.lock\n" in setup()
+
+
+def made(folder, *targets) -> str:
+    """Return what make does in a copy of the project in which setup was run."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-cuda.lock"):
+        shutil.copy(PROJECT / name, folder)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/installed").touch()
+    command = [shutil.which("make"), "--dry-run", *targets]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_setup_always_puts_versions_right_and_other_targets_do_not_wait_for_it(tmp_path):
+    done = made(tmp_path, "setup")
+    assert "--requirement requirements" in done
+    assert "Nothing to be done" not in done
+    for target in ("test", "lint", "demo"):
+        shutil.rmtree(tmp_path / ".venv")
+        assert "--requirement" not in made(tmp_path, target)
+
+
+def test_packages_of_the_users_own_stay(tmp_path):
+    done = made(tmp_path, "setup")
+    assert "uv pip sync" not in done  # which removes them
+    assert "--exact" not in done
+    assert "test ! -f requirements-local.txt || " in done

@@ -4,7 +4,9 @@ Commands read and write the files of the project's layout (`freeconv.study.paths
 configuration is one JSON object, on the command line or in a file.
 """
 
+import errno
 import os
+import signal
 import sys
 import time
 from enum import StrEnum
@@ -24,6 +26,8 @@ NOT_INSTALLED = (
 
 # pydantic would look for plugins in all installed packages: a tenth of a planning command's time.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# What a machine or its owner may refuse, whatever the code does.
+LIMITS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 
 try:
     import typer
@@ -56,7 +60,8 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file."
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one line and exit code 1."""
+    """Run the command line; a user's mistake and a machine's limits end in one line and exit code 1."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a job as kill does: without a traceback
     try:
         end_with_owner()
         app()
@@ -64,6 +69,16 @@ def main() -> None:
         sys.exit(f"freeconv: error: {error}")
     except ModuleNotFoundError as error:
         sys.exit(NOT_INSTALLED.format(error.name))
+    except MemoryError as error:
+        sys.exit(
+            f"freeconv: error: expected enough memory for the job, received less ({' '.join(str(error).split())}); "
+            "raise the limit (ulimit -v), or run fewer jobs at once (snakemake --cores 1)"
+        )
+    except OSError as error:
+        if error.errno not in LIMITS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"freeconv: error: {where}expected to read and write it, received an error: {error.strerror}")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 # Parameters, checked before anything is planned, and the functions of all rules.
 import hashlib
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,13 @@ from freeconv.commands.planned import check_inputs, remember
 from freeconv.errors import FreeconvError
 from freeconv.machine.keras_import import installed_versions
 from freeconv.machine.clock import repair_times
-from freeconv.machine.watchdog import hold_live_run, own_jobs
+from freeconv.machine.place import check_place, open_notes, own_notes
+from freeconv.machine.watchdog import (
+    end_at_once,
+    end_gracefully,
+    hold_live_run,
+    own_jobs,
+)
 from freeconv.networks import NETWORKS
 from freeconv.planning.images import check_images
 from freeconv.study import code, grid, network_names, paths
@@ -27,6 +34,14 @@ from freeconv.vocabulary import level_text
 BEGIN = time.time()
 
 own_jobs()
+signal.signal(
+    signal.SIGINT, end_at_once
+)  # while jobs are planned there is nothing to end
+
+try:
+    check_place()
+except FreeconvError as error:
+    sys.exit(f"freeconv: error: {error}")
 
 # For a study in a folder of its own (--directory): its jobs find the project's files.
 os.environ[paths.PROJECT] = workflow.basedir
@@ -96,9 +111,11 @@ def check_planned():
 
 
 def hold_run():
-    """Make this the one live run of the folder, or end."""
+    """Make this the one live run of the folder, or end; Snakemake's notes are no links into DVC's cache then."""
     try:
         hold_live_run()
+        own_notes()
+        end_gracefully(workflow.scheduler)
     except FreeconvError as error:
         sys.exit(f"freeconv: error: {error}")
 

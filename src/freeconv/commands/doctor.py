@@ -25,6 +25,7 @@ from freeconv.errors import FreeconvError
 from freeconv.machine.gpus import FOLDER as LEASES
 from freeconv.machine.gpus import gpu_pool
 from freeconv.machine.locks import holder, is_held
+from freeconv.machine.place import NOTES, closed_notes, linked_notes
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
@@ -273,7 +274,7 @@ def _left_behind(params: Params) -> Iterator[Finding]:
 
 def examine_environment(params: Params, quick: bool = False) -> list[Finding]:
     """Return how the machine is; arguments as for `examine`."""
-    return [*_versions(), *_keras(quick), *_disk(params), *_permissions(), *_locks(), *_dvc()]
+    return [*_versions(), *_keras(quick), *_disk(params), *_permissions(), *_locks(), *_notes(), *_dvc()]
 
 
 def _versions() -> Iterator[Finding]:
@@ -382,6 +383,16 @@ def _locks() -> Iterator[Finding]:
     for path in sorted(Path(os.environ.get("FREECONV_LEASES", LEASES)).glob("*.lock")):
         if is_held(path):
             yield Finding("devices", f"GPU {path.stem} is leased: process {holder(path)}")
+
+
+def _notes() -> Iterator[Finding]:
+    """Yield which of Snakemake's notes others cannot read, and which are links into DVC's cache."""
+    if closed := closed_notes():
+        what = f"{len(closed)} of Snakemake's notes can be read by their owner alone, as {closed[0].name}"
+        yield Finding(str(NOTES), what, "another user's snakemake fails: chmod -R a+r .snakemake/metadata")
+    if linked := linked_notes():
+        what = f"{len(linked)} of Snakemake's notes are links into DVC's cache (cache.type)"
+        yield Finding(str(NOTES), f"{what}; the next snakemake puts copies in their place before it writes")
 
 
 def _dvc() -> Iterator[Finding]:

@@ -4,6 +4,8 @@ import os
 import sys
 from contextlib import suppress
 
+from freeconv.errors import FreeconvError
+
 # What TensorFlow and JAX read when they are imported: few messages, and of a GPU's memory no more than is needed.
 # TensorFlow 2.21 prints a few lines before it reads its level.
 SETTINGS = {
@@ -49,6 +51,18 @@ def import_keras(threads: int = 0) -> None:
     modules.update(dict.fromkeys(hidden))
     try:
         import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name == "keras":
+            raise
+        raise FreeconvError(
+            f"KERAS_BACKEND: expected a backend that is installed, received {_backend() or 'none'} without the package "
+            f"{error.name}; install it, or set KERAS_BACKEND=tensorflow or jax"
+        ) from error
+    except ValueError as error:
+        raise FreeconvError(
+            f"KERAS_BACKEND: expected tensorflow or jax, received {_backend()}: {' '.join(str(error).split())}; "
+            "correct it"
+        ) from error
     finally:
         for name in hidden:
             del modules[name]

@@ -64,6 +64,26 @@ def _has_name(descriptor: int, path: str | Path) -> bool:
         return False
 
 
+def lock_folder(path: str | Path) -> int | None:
+    """Lock a folder itself, whatever becomes of its name and of the files in it, if no other process holds it.
+
+    Returns:
+        A descriptor that holds the lock until it is closed or the process ends; -1 on a file system on which folders
+        cannot be locked; None if another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if lock_descriptor(descriptor, blocking=False):
+            return descriptor
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno not in (*NO_LOCKS, errno.EBADF):  # NFS locks only what is open for writing
+            raise
+        return -1
+    os.close(descriptor)
+    return None
+
+
 def is_held(path: str | Path) -> bool:
     """Return whether a process holds the lock of a file; False if there is no such file or it cannot be opened."""
     try:

@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freeconv.errors import FreeconvError
 
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 OWNER = "FREECONV_OWNER"
 LIVE_RUN = Path(".snakemake/live-run.lock")
+STARTING = 20  # seconds in which a live run need not have a job yet
 POLL = 0.2  # seconds; a look takes 0.1 ms
 
 _live_run: "BaseFileLock | None" = None  # the reference keeps the lock
+_live_folder: int | None = None
 
 
 def own_jobs() -> None:
@@ -90,26 +93,85 @@ def end_with_owner() -> None:
 
 
 def hold_live_run() -> None:
-    """Hold the lock of the one live run of the current folder, until this process ends.
+    """Hold the locks of the one live run of the current folder, until this process ends.
+
+    One is the folder itself, which stays locked when it is renamed and when `.snakemake` is deleted; the other is a
+    file that names the holder.
 
     Raises:
-        FreeconvError: another process holds it, or Slurm still has jobs of an earlier run in this folder.
+        FreeconvError: another process holds one, or Slurm still has jobs of an earlier run in this folder.
     """
-    from freeconv.machine.locks import holder, lock_file
+    from freeconv.machine.locks import holder, lock_file, lock_folder
 
-    global _live_run
+    global _live_run, _live_folder
     LIVE_RUN.parent.mkdir(exist_ok=True)
-    _live_run = lock_file(LIVE_RUN)
+    _release_folder()
+    _live_folder = lock_folder(".")
+    _live_run = lock_file(LIVE_RUN) if _live_folder is not None else None
     if _live_run is None:
+        _release_folder()
         raise FreeconvError(
             f"{LIVE_RUN}: expected no other live run in this folder, received process {holder(LIVE_RUN)}; wait for it "
-            "or end it (snakemake -n works meanwhile)"
+            f"or end it (snakemake -n works meanwhile){_idle(holder(LIVE_RUN))}"
         )
     if jobs := slurm_jobs():
         raise FreeconvError(
             f"{Path.cwd()}: expected no Slurm jobs of an earlier run in this folder, received {len(jobs)}; wait until "
             f"they have ended or end them: scancel {' '.join(jobs)}"
         )
+
+
+def _release_folder() -> None:
+    """Release the lock of a folder that this process holds, if it does."""
+    global _live_folder
+    if _live_folder is not None and _live_folder >= 0:
+        os.close(_live_folder)
+    _live_folder = None
+
+
+def _idle(holder: str) -> str:
+    """Return what to do about a holder that may hang, as it runs no job; empty if it does or is not known here."""
+    import psutil
+
+    number, _, host = holder.partition(" on ")
+    if not number.isdigit() or host != socket.gethostname():
+        return ""
+    try:
+        process = psutil.Process(int(number))
+        if process.children() or time.time() - process.create_time() < STARTING:
+            return ""
+    except psutil.Error:
+        return ""
+    return f"; it runs no job just now: if it says nothing more for minutes, it hangs: kill -9 {number}"
+
+
+def end_gracefully(scheduler: Any) -> None:
+    """Let SIGTERM end a Snakemake after its running jobs without a chance to hang, and a second Ctrl-C end it at once.
+
+    Snakemake 9.27 answers SIGTERM with a function that waits for a lock which the interrupted code may hold, for ever
+    (docs/snakemake-sigterm.md). In a thread of its own the function waits while that code goes on.
+
+    Args:
+        scheduler: Snakemake's, in the main thread.
+    """
+
+    def terminate(*_: Any) -> None:
+        threading.Thread(target=scheduler.exit_gracefully, name="SIGTERM", daemon=True).start()
+
+    def interrupt(*_: Any) -> None:
+        signal.signal(signal.SIGINT, end_at_once)
+        raise KeyboardInterrupt  # Snakemake ends its jobs and says so
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def end_at_once(*_: Any) -> None:
+    """End this process without a traceback, as a handler of Ctrl-C; its jobs end with it."""
+    with suppress(OSError):
+        os.write(2, b"freeconv: ended by Ctrl-C\n")
+    os._exit(130)
 
 
 def slurm_jobs() -> list[str]:
