@@ -55,12 +55,12 @@ def import_keras(threads: int = 0) -> None:
         if error.name == "keras":
             raise
         raise FreeconvError(
-            f"KERAS_BACKEND: expected a backend that is installed, received {_backend() or 'none'} without the package "
+            f"KERAS_BACKEND: expected a backend that is installed, received {os.environ['KERAS_BACKEND']} without the package "
             f"{error.name}; install it, or set KERAS_BACKEND=tensorflow or jax"
         ) from error
     except ValueError as error:
         raise FreeconvError(
-            f"KERAS_BACKEND: expected tensorflow or jax, received {_backend()}: {' '.join(str(error).split())}; "
+            f"KERAS_BACKEND: expected tensorflow or jax, received {os.environ['KERAS_BACKEND']}: {' '.join(str(error).split())}; "
             "correct it"
         ) from error
     finally:
