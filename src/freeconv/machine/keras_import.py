@@ -43,9 +43,9 @@ def import_keras(threads: int = 0) -> None:
     for name in [name for name in os.environ if name.startswith("KERAS_")]:
         if name != "KERAS_BACKEND":
             del os.environ[name]
-    os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
+    backend = os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
     os.environ["KERAS_HOME"] = NO_FOLDER
-    unused = [*UNUSED, *(["jax"] if os.environ["KERAS_BACKEND"] == "tensorflow" else [])]
+    unused = [*UNUSED, *(["jax"] if backend == "tensorflow" else [])]
     hidden = [name for name in unused if name not in sys.modules]
     modules: dict = sys.modules  # a name that stands for None is a package that is not installed, for `import`
     modules.update(dict.fromkeys(hidden))
@@ -55,13 +55,12 @@ def import_keras(threads: int = 0) -> None:
         if error.name == "keras":
             raise
         raise FreeconvError(
-            f"KERAS_BACKEND: expected a backend that is installed, received {os.environ['KERAS_BACKEND']} without the package "
+            f"KERAS_BACKEND: expected a backend that is installed, received {backend} without the package "
             f"{error.name}; install it, or set KERAS_BACKEND=tensorflow or jax"
         ) from error
     except ValueError as error:
         raise FreeconvError(
-            f"KERAS_BACKEND: expected tensorflow or jax, received {os.environ['KERAS_BACKEND']}: {' '.join(str(error).split())}; "
-            "correct it"
+            f"KERAS_BACKEND: expected tensorflow or jax, received {backend}: {' '.join(str(error).split())}; correct it"
         ) from error
     finally:
         for name in hidden:
