@@ -93,7 +93,8 @@ def main() -> None:
     ]
     options.output = output
     jobs = len([way for _, way, *_ in found if way == WAYS[0]])
-    write_result("estimate", __doc__, COMMAND, f"{jobs} jobs", measurements, comparisons, options)
+    command = COMMAND + (" --study FOLDER" if options.study else "")
+    write_result("estimate", __doc__, command, f"{jobs} jobs", measurements, comparisons, options)
 
 
 if __name__ == "__main__":
