@@ -58,6 +58,7 @@ def test_drawings_name_those_of_the_paper():
     assert found == {
         "free-layer": "1.",
         "radii": "B.5.",
+        **{f"{dataset}-classes": "class." for dataset in ("mnist", "cifar10")},
         **{f"{dataset}-{kind}": number for dataset in ("mnist", "cifar10") for kind, number in numbers.items()},
     }
 

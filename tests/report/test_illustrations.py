@@ -12,6 +12,7 @@ from freeconv.errors import FreeconvError
 from freeconv.images import swap_quadrants
 from freeconv.report.illustrations import (
     LEVELS,
+    draw_classes,
     draw_free_layer,
     draw_levels,
     draw_radii,
@@ -46,7 +47,7 @@ def test_the_files_are_those_announced_and_equal_drawings_have_equal_bytes(proje
     make_drawings(one, "again")
     assert dict(matplotlib.rcParams) == style
     assert {str(path) for path in Path("reports").rglob("*.*")} == set(study_grid.drawing_files(both))
-    assert len(study_grid.drawing_files(both)) == 2 * (2 * 5 + 2)
+    assert len(study_grid.drawing_files(both)) == 2 * (2 * 6 + 2)
     assert "reports/drawings/mnist-5k-edge_noise.svg" in study_grid.drawing_files(both)
     for path in study_grid.drawing_files(both):
         if path.endswith("png"):
@@ -224,3 +225,25 @@ def test_the_grid_is_that_of_the_first_layer():
     # √(2/169) = 0.1088, the untrained distance of the paper's Figure 5
     for shape, grid in (((28, 28, 1), (13, 13)), ((32, 32, 3), (14, 14)), ((20, 40, 1), (9, 19))):
         assert first_grid(shape) == grid
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "note"),
+    [
+        (["a", "b"], 2, None),
+        (["$x_1$", "a class with a very long name", "c"], 3, None),
+        ([f"class {n}" for n in range(50)], 40, "and 10 more classes"),
+    ],
+)
+def test_the_contact_sheet_has_a_row_for_each_class(names, rows, note):
+    rng = np.random.default_rng(0)
+    samples = {name: rng.integers(0, 256, (1 + n % 8, 9, 7, 3), np.uint8) for n, name in enumerate(names)}
+    figure = draw_classes(samples)
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(figure.axes) == 8 * rows
+    assert len(panels) == sum(len(samples[name]) for name in names[:rows])
+    np.testing.assert_array_equal(shown(figure.axes[0]), samples[names[0]][0])
+    texts = [axes.texts[0].get_text() for axes in figure.axes if axes.texts]
+    assert texts == [name if len(name) <= 16 else "a class with a …" for name in names[:rows]]
+    assert (figure.get_supxlabel() or None) == note
+    figure.canvas.draw()

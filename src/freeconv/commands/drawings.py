@@ -7,7 +7,17 @@ import numpy as np
 from freeconv.analysis.distance import largest_radius
 from freeconv.architectures.layers import Free
 from freeconv.architectures.table_a2 import table_a2
-from freeconv.report.illustrations import LEVELS, SAMPLE_CLASS, VCP, draw_free_layer, draw_levels, draw_radii, draw_swap
+from freeconv.report.illustrations import (
+    CONTACTS,
+    LEVELS,
+    SAMPLE_CLASS,
+    VCP,
+    draw_classes,
+    draw_free_layer,
+    draw_levels,
+    draw_radii,
+    draw_swap,
+)
 from freeconv.report.panels import image_of, style
 from freeconv.seeds import stream_seed
 from freeconv.storage.atomic import write_bytes
@@ -44,6 +54,7 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
                     image, augmentation, LEVELS, params.seed, forms.get(augmentation)
                 )
             drawings[f"{dataset}-swap"] = draw_swap(image)
+            drawings[f"{dataset}-classes"] = draw_classes(samples(paths.data_file(dataset)))
         drawings["free-layer"] = draw_free_layer(VCP, stream_seed(params.seed, "drawing", "free-layer") % 2**31)
         drawings["radii"] = draw_radii(grid, radii)
         for path in study_grid.drawing_files(params, folder):
@@ -54,6 +65,21 @@ def first_grid(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return rows and columns of positions of the first free layer of Table A.2 for images of `shape`."""
     rows, columns, _ = table_a2(Free)(shape)[0].output(shape)
     return rows, columns
+
+
+def samples(path: str | Path) -> dict[str, np.ndarray]:
+    """Return the first images of each class of a dataset's file: class to uint8 (≤ CONTACTS, height, width, channels).
+
+    Raises:
+        FreeconvError: the file is missing or damaged.
+    """
+    arrays, attributes = read_h5(path)
+    labels = arrays["labels"]
+    names = dict(enumerate(attributes.get("classes", [])))  # files that tests make have none
+    return {
+        names.get(label, str(label)): arrays["images"][np.flatnonzero(labels == label)[:CONTACTS]]
+        for label in np.unique(labels).tolist()
+    }
 
 
 def sample_image(path: str | Path, config: DataConfig) -> np.ndarray:

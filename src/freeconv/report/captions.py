@@ -100,6 +100,13 @@ DRAWINGS = {
         ),
         "B.5",
     ),
+    "classes": (
+        Caption(
+            "Rows of images of {dataset}, a row for each class.",
+            "Images of {dataset} as they are stored: the first eight of each class.",
+        ),
+        "",
+    ),
     "swap": (
         Caption(
             "An image of {dataset} beside the same image with its upper right and lower left quarters exchanged.",
@@ -135,7 +142,8 @@ def drawing_caption(name: str) -> Caption:
     """Return the caption of a drawing.
 
     Args:
-        name: `free-layer`, `radii`, `<dataset>-swap` or `<dataset>-<augmentation>`, as `grid.drawing_files` has them.
+        name: `free-layer`, `radii`, `<dataset>-classes`, `<dataset>-swap` or `<dataset>-<augmentation>`, as
+            `grid.drawing_files` has them.
 
     Raises:
         ValueError: there is no such drawing.

@@ -3,7 +3,7 @@
 They are drawn by the functions that train and measure, so they show what the study does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 import numpy as np
@@ -26,6 +26,9 @@ SAMPLE_CLASS = 5  # a five and a dog: unlike a zero or an eight they show a turn
 
 
 VCP = 0.15  # as in the paper's Figure 1
+
+
+CONTACTS, CONTACT_CLASSES = 8, 40  # images of a class, classes
 
 
 FREE_LAYER_SIZE, FREE_LAYER_KERNEL = 9, 3  # pixels: the paper's Figure 1
@@ -84,6 +87,28 @@ def draw_swap(image: np.ndarray) -> Figure:
         text = {"color": "tab:orange", "transform": axes.transAxes, "weight": "bold", "bbox": box}
         axes.text(0.97, 0.97, top_right, ha="right", va="top", **text)
         axes.text(0.03, 0.03, bottom_left, ha="left", va="bottom", **text)
+    return figure
+
+
+def draw_classes(samples: Mapping[str, np.ndarray]) -> Figure:
+    """Draw a contact sheet: some images of each class, a row each, as they are stored.
+
+    Args:
+        samples: class to images, uint8 (n, height, width, 1 or 3) with n from 1 to CONTACTS; at most CONTACT_CLASSES
+            classes are drawn, and said how many more there are.
+    """
+    drawn = dict(list(samples.items())[:CONTACT_CLASSES])
+    figure = new_figure(0.7 * CONTACTS + 1.5, 0.75 * len(drawn) + 0.5)
+    rows = figure.subplots(len(drawn), CONTACTS, squeeze=False)
+    for axes, (name, images) in zip(rows, drawn.items(), strict=True):
+        for ax in axes:
+            ax.set_axis_off()
+        for ax, image in zip(axes, images, strict=False):
+            show_image(ax, image)
+        shown = name if len(name) <= 16 else f"{name[:15]}…"
+        axes[0].text(-0.15, 0.5, shown, ha="right", va="center", transform=axes[0].transAxes, parse_math=False)
+    if more := len(samples) - len(drawn):
+        figure.supxlabel(f"and {more} more classes")
     return figure
 
 

@@ -364,12 +364,12 @@ def figures(params: Params) -> list[tuple[str, str]]:
 
 
 def drawing_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
-    """Return the paths of all drawings, as PNG and SVG: one image under each augmentation, swapped; the free layer."""
-    names = [
-        name
-        for dataset in params.data.datasets
-        for name in (*(f"{dataset}-{augmentation}" for augmentation in drawn_augmentations(params)), f"{dataset}-swap")
-    ]
+    """Return the paths of all drawings, as PNG and SVG.
+
+    Of each dataset a contact sheet and one image under each augmentation and swapped; the free layer, radii.
+    """
+    kinds = ("classes", *drawn_augmentations(params), "swap")
+    names = [f"{dataset}-{kind}" for dataset in params.data.datasets for kind in kinds]
     return [
         paths.drawing_file(folder, name, suffix)
         for name in (*names, "free-layer", "radii")
