@@ -20,6 +20,7 @@ from freeconv.report.illustrations import (
     missing_connections,
     ring,
 )
+from freeconv.storage.dataset_file import read_dataset
 from freeconv.study import grid as study_grid
 from freeconv.study.jobs import DataConfig
 from freeconv.study.params import check_params
@@ -69,14 +70,14 @@ def test_names_the_dataset_that_is_missing(project):
 
 def test_the_sample_is_the_first_five(project):
     images = write_data("mnist-5k")
-    image = sample_image("data/mnist-5k.h5", DataConfig(dataset="mnist-5k", seed=0, limit=None))
+    image = sample_image(read_dataset("data/mnist-5k.h5", DataConfig(dataset="mnist-5k", seed=0, limit=None)))
     assert image.dtype == np.float32
     np.testing.assert_allclose(image, images[1] / 255, atol=1e-6)
 
 
 def test_the_sample_is_the_first_image_where_there_are_few_classes(project):
     images = write_data("cats", labels=(1, 0, 1))
-    image = sample_image("data/cats.h5", DataConfig(dataset="cats", seed=0, limit=None))
+    image = sample_image(read_dataset("data/cats.h5", DataConfig(dataset="cats", seed=0, limit=None)))
     np.testing.assert_allclose(image, images[0] / 255, atol=1e-6)
 
 

@@ -1,5 +1,6 @@
 """`freeconv drawings`: explanatory drawings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,9 @@ from freeconv.report.illustrations import (
 from freeconv.report.panels import image_of, style
 from freeconv.seeds import stream_seed
 from freeconv.storage.atomic import write_bytes
-from freeconv.storage.dataset_file import read_dataset
+from freeconv.storage.dataset_file import Dataset, read_content, read_dataset
 from freeconv.study import grid as study_grid
 from freeconv.study import paths
-from freeconv.study.jobs import DataConfig
 from freeconv.study.params import Params
 
 
@@ -37,12 +37,12 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
         folder: where the folder `drawings` goes.
 
     Raises:
-        FreeconvError: a dataset is missing or damaged.
+        FreeconvError: a dataset is missing, damaged or from other parameters.
     """
-    images = {
-        dataset: sample_image(paths.data_file(dataset), study_grid.data_config(params, dataset))
-        for dataset in params.data.datasets
-    }
+    files = {name: (paths.data_file(name), study_grid.data_config(params, name)) for name in params.data.datasets}
+    datasets = {name: read_dataset(*file) for name, file in files.items()}
+    names = {name: list(read_content(*file).counts) for name, file in files.items()}
+    images = {name: sample_image(dataset) for name, dataset in datasets.items()}
     grid = first_grid(images[params.data.datasets[0]].shape)
     radii = [radius for radius in params.distance.radii if radius <= largest_radius(grid)]
     forms = params.aug.forms.model_dump()
@@ -54,7 +54,7 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
                     image, augmentation, LEVELS, params.seed, forms.get(augmentation)
                 )
             drawings[f"{dataset}-swap"] = draw_swap(image)
-            drawings[f"{dataset}-classes"] = draw_classes(samples(paths.data_file(dataset)))
+            drawings[f"{dataset}-classes"] = draw_classes(samples(datasets[dataset], names[dataset]))
         drawings["free-layer"] = draw_free_layer(VCP, stream_seed(params.seed, "drawing", "free-layer") % 2**31)
         drawings["radii"] = draw_radii(grid, radii)
         for path in study_grid.drawing_files(params, folder):
@@ -67,30 +67,14 @@ def first_grid(shape: tuple[int, ...]) -> tuple[int, int]:
     return rows, columns
 
 
-def samples(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the first images of each class of a dataset's file: class to uint8 (≤ CONTACTS, height, width, channels).
-
-    Raises:
-        FreeconvError: the file is missing or damaged.
-    """
-    arrays, attributes = read_h5(path)
-    labels = arrays["labels"]
-    names = dict(enumerate(attributes.get("classes", [])))  # files that tests make have none
+def samples(dataset: Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the first images of each class: name to uint8 (≤ CONTACTS, height, width, channels)."""
     return {
-        names.get(label, str(label)): arrays["images"][np.flatnonzero(labels == label)[:CONTACTS]]
-        for label in np.unique(labels).tolist()
+        names[label]: dataset.images[dataset.labels == label][:CONTACTS] for label in np.unique(dataset.labels).tolist()
     }
 
 
-def sample_image(path: str | Path, config: DataConfig) -> np.ndarray:
-    """Read the image that drawings show from a dataset's file: the first of class 5, or the first where none is.
-
-    Returns:
-        float32 (height, width, channels), on the [0, 1] scale.
-
-    Raises:
-        FreeconvError: the file is missing, damaged or from other parameters.
-    """
-    dataset = read_dataset(path, config)
+def sample_image(dataset: Dataset) -> np.ndarray:
+    """Return the image that drawings show, the first of class 5, or the first where none is: float32 in [0, 1]."""
     image = dataset.images[int(np.argmax(dataset.labels == SAMPLE_CLASS))]
     return image.astype(np.float32) / np.float32(255)
