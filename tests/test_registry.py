@@ -161,7 +161,9 @@ def test_built_in_members_have_files_names_and_places_of_their_own(registry):
     assert len(members) > 1
     assert [registry[member.name] for member in members] == members
     assert len({member.order for member in members}) == len(members)
-    assert len({registry.file(name) for name in registry}) == len(members)
+    # distances and shifts: two measures each that one function makes
+    twins = 2 if registry.kind == "measure" else 0
+    assert len({registry.file(name) for name in registry}) == len(members) - twins
 
 
 def test_a_module_of_the_users_own_is_imported_once(tmp_path):

@@ -1,4 +1,4 @@
-"""Measures of trained networks, one file each: how much sharing has emerged, how far recognition moves along.
+"""Measures of trained networks, one file each or each pair: how much sharing has emerged, how recognition moves along.
 
 Definitions, ranges, chance values and sources of the built-in ones are in docs/measures.md. docs/extending.md shows how
 to add one, in this folder or from outside the package.
