@@ -34,9 +34,10 @@ from freeconv.vocabulary import level_text
 BEGIN = time.time()
 
 own_jobs()
-signal.signal(
-    signal.SIGINT, end_at_once
-)  # while jobs are planned there is nothing to end
+# While jobs are planned there is nothing to end.
+signal.signal(signal.SIGINT, end_at_once)
+# Of a terminal's Ctrl-C jobs know nothing: Python would print a traceback into their logs. Snakemake ends them.
+shell.prefix("set -euo pipefail; trap '' INT; ")
 
 try:
     check_place()

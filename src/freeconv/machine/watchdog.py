@@ -154,13 +154,17 @@ def end_gracefully(scheduler: Any) -> None:
     Args:
         scheduler: Snakemake's, in the main thread.
     """
+    import psutil
 
     def terminate(*_: Any) -> None:
         threading.Thread(target=scheduler.exit_gracefully, name="SIGTERM", daemon=True).start()
 
     def interrupt(*_: Any) -> None:
         signal.signal(signal.SIGINT, end_at_once)
-        raise KeyboardInterrupt  # Snakemake ends its jobs and says so
+        for job in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                job.terminate()
+        raise KeyboardInterrupt  # Snakemake waits for its jobs and says so
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)
