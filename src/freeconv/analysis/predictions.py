@@ -1,6 +1,6 @@
 """What trained networks say of images, and the layers and weights they say it with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -33,6 +33,24 @@ def accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray) -> fl
         logits = np.asarray(model.predict_on_batch(padded))[: len(some)]
         hits += int(np.sum(np.argmax(logits, axis=1) == their_labels))
     return hits / len(images)
+
+
+def tested_accuracies(model: "keras.Model", sets: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str, float]:
+    """Return a trained network's accuracies on images that were kept apart.
+
+    Args:
+        model: from images to logits (n, classes).
+        sets: name of an accuracy to images (see `freeconv.data.evaluation_sets.evaluation_sets`).
+        labels: (n,) int.
+
+    Returns:
+        `test_acc` on images as they are, `test_<name>` on the others.
+    """
+    found = {}
+    for name, images in sets.items():
+        scaled = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+        found["test_acc" if name == "val_acc" else f"test_{name}"] = accuracy(model, scaled, labels)
+    return found
 
 
 def accuracy_by_shift(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from freeconv.measures import MEASURE_COLUMNS, Run, Settings, measured, network_to_measure, restored
 from freeconv.storage.csv_files import write_csv
-from freeconv.storage.dataset_file import read_dataset
+from freeconv.storage.dataset_file import kept_apart, read_dataset
 from freeconv.storage.run_file import TrainedLongerError, check_trained_on, read_network
 from freeconv.study.jobs import MeasureConfig, RunConfig
 from freeconv.study.paths import fold_name
@@ -38,6 +38,8 @@ def make_measures(
     reported in one line on standard output, and the first line of the file names its fold below `left_out`.
     """
     dataset = read_dataset(data_path)
+    if config.train.test:
+        dataset, _ = kept_apart(dataset, config.train.dataset)
     networks, left_out = _networks(config, run_paths, dataset.sha256)
     variant = config.train.variant
     model = network_to_measure(variant.kind, dataset.images.shape[1:], dataset.classes, variant.layers)

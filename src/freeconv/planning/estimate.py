@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.data.folds import held_out_images
+from freeconv.data.folds import held_out_images, kept_for_test
 from freeconv.data.image_folder import count_images
 from freeconv.data.sources import existing_source
 from freeconv.datasets import DATASETS
@@ -171,6 +171,8 @@ def check_images(params: Params) -> None:
 
 def _check_job(job: TrainConfig, data: ImageSet) -> None:
     """Refuse images that are too few for a job's folds or batch, or too small for its network."""
+    if job.test:
+        data = data._replace(images=data.images - kept_for_test(job.dataset, data.images))
     if job.folds > data.images:
         raise FreeconvError(
             f"train.folds: expected at most the {data.images} images of {job.dataset}, received {job.folds}; take "

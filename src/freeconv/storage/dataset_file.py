@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from freeconv.data.folds import kept_for_test
 from freeconv.storage.hdf5 import read_h5
 
 
@@ -29,6 +30,20 @@ def read_dataset(path: str | Path) -> Dataset:
     arrays, attributes = read_h5(path)
     labels = arrays["labels"]
     return Dataset(arrays["images"], labels, int(labels.max()) + 1, attributes["content_sha256"])
+
+
+def kept_apart(dataset: Dataset, name: str) -> tuple[Dataset, Dataset]:
+    """Return what is trained and held out of a dataset, and what is kept for a test at the end.
+
+    Args:
+        dataset: the whole.
+        name: its name.
+    """
+    rest = len(dataset.images) - kept_for_test(name, len(dataset.images))
+    return (
+        dataset._replace(images=dataset.images[:rest], labels=dataset.labels[:rest]),
+        dataset._replace(images=dataset.images[rest:], labels=dataset.labels[rest:]),
+    )
 
 
 class DatasetContent(NamedTuple):

@@ -81,7 +81,7 @@ Evaluate = Annotated[dict[Augmentation, float], AfterValidator(_allowed_strength
 
 
 # What configurations of earlier versions had not, and what they did.
-LATER = {"train_seed": 0, "evaluate_images": None}
+LATER = {"train_seed": 0, "evaluate_images": None, "test": False}
 
 
 class Config(BaseModel):
@@ -172,6 +172,7 @@ class TrainSettings(Config):
 
     Attributes:
         evaluate_images: largest number of held-out images that networks are evaluated on after a change; all if None.
+        test: whether the last images of the dataset are kept apart, for a test at the end.
     """
 
     dataset: str
@@ -190,6 +191,7 @@ class TrainSettings(Config):
     forms: Forms
     evaluate: Evaluate
     evaluate_images: Annotated[int, Field(ge=1)] | None = None
+    test: bool = False
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialized: SerializerFunctionWrapHandler) -> dict[str, Any]:
