@@ -18,8 +18,6 @@ for STUDY in grid.studies(PARAMS):
             update(train_results(STUDY)),
         log:
             f"logs/train/{train_job(STUDY)}.log",
-            # a line of JSON per epoch
-            lines=f"logs/train/{train_job(STUDY)}.jsonl",
         benchmark:
             f"logs/train/{train_job(STUDY)}.tsv"
         wildcard_constraints:
@@ -36,5 +34,7 @@ for STUDY in grid.studies(PARAMS):
             code=train_code(STUDY),
             versions=train_versions(),
         shell:
-            "freeconv train {params.config:q} --threads {threads} --stack {resources.stack} --code {params.code}"
-            " --versions {resources.versions} --lines {log.lines} > {log[0]} 2>&1"
+            # a line of JSON per epoch beside the log; no log to Snakemake, which deletes those before a job goes on
+            "log={log:q}; freeconv train {params.config:q} --threads {threads} --stack {resources.stack}"
+            " --code {params.code} --versions {resources.versions}"
+            ' --lines "${{log%.log}}.jsonl" > "$log" 2>&1'

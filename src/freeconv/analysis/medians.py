@@ -183,6 +183,23 @@ def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
+def table_of_tests(study: Sequence[Run]) -> pd.DataFrame:
+    """Return the accuracies of trained networks on images that were kept apart.
+
+    Returns:
+        Columns dataset, network, augmentation, level, fold, seed, epochs (trained), metric, value. Of runs that were
+        trained longer than asked for there are none, for their networks after so many epochs are not stored.
+    """
+    labels = ("dataset", "network", "augmentation", "level", "fold")
+    rows = [
+        (*(getattr(run.config, name) for name in labels), run.config.train_seed, run.attributes["epochs"], *tested)
+        for run in study
+        if run.attributes.get("epochs") == len(run.history["val_acc"])
+        for tested in run.attributes.get("test", {}).items()
+    ]
+    return pd.DataFrame(rows, columns=[*labels, "seed", "epochs", "metric", "value"])
+
+
 def history_table(study: Sequence[Run], traces: pd.DataFrame) -> pd.DataFrame:
     """Return everything that the runs recorded, for other people's analyses: a row per run and epoch.
 

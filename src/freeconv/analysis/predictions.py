@@ -1,6 +1,6 @@
 """What trained networks say of images, and the layers and weights they say it with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,24 @@ def predicted_classes(model: "keras.Model", images: np.ndarray) -> np.ndarray:
         padded = np.concatenate([some, np.zeros((batch - len(some), *some.shape[1:]), some.dtype)])
         found.append(np.argmax(np.asarray(model.predict_on_batch(padded))[: len(some)], axis=1))
     return np.concatenate(found)
+
+
+def tested_accuracies(model: "keras.Model", sets: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[str, float]:
+    """Return a trained network's accuracies on images that were kept apart.
+
+    Args:
+        model: from images to logits (n, classes).
+        sets: name of an accuracy to images (see `freeconv.data.evaluation_sets.evaluation_sets`).
+        labels: (n,) int.
+
+    Returns:
+        `test_acc` on images as they are, `test_<name>` on the others.
+    """
+    found = {}
+    for name, images in sets.items():
+        scaled = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+        found["test_acc" if name == "val_acc" else f"test_{name}"] = accuracy(model, scaled, labels)
+    return found
 
 
 def accuracy_by_shift(

@@ -10,7 +10,7 @@ from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURE_COLUMNS, MEASURES, Run, Settings, measured, network_to_measure, restored
 from freeconv.storage.atomic import AGAIN
 from freeconv.storage.csv_files import write_csv
-from freeconv.storage.dataset_file import read_dataset
+from freeconv.storage.dataset_file import kept_apart, read_dataset
 from freeconv.storage.hdf5 import describe_h5
 from freeconv.storage.run_file import TrainedLongerError, check_trained_on, read_kernels, read_network
 from freeconv.study.jobs import MeasureConfig, RunConfig
@@ -41,6 +41,8 @@ def make_measures(
     reported in one line on standard output, and the first line of the file names its fold below `left_out`.
     """
     dataset = read_dataset(data_path, config.train.data())
+    if config.train.test:
+        dataset, _ = kept_apart(dataset, config.train.dataset)
     networks, left_out = _networks(config, run_paths, dataset.sha256)
     made_from = [describe_h5(run_path)[1]["content_sha256"] for run_path in run_paths]
     variant = config.train.variant

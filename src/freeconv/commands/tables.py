@@ -23,6 +23,7 @@ from freeconv.analysis.medians import (
     run_values,
     runs_by_cell,
     search,
+    table_of_tests,
 )
 from freeconv.analysis.paper import compare
 from freeconv.datasets import paper_dataset
@@ -102,6 +103,7 @@ def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | 
         "tables/history": history_table(study, traces),
         "tables/measures": measures,
         "tables/runs": run_table(study),
+        "tables/test": table_of_tests(study),
         "tables/problems": pd.DataFrame(problems, columns=list(Problem._fields)),
         **{f"plots/{metric}": accuracy_plot(medians, metric, list(NETWORKS)) for metric in PLOTTED_METRICS},
         "plots/distance": distance_plot(last),

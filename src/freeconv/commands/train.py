@@ -11,15 +11,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from freeconv.analysis.predictions import tested_accuracies
 from freeconv.architectures.build import get_weights, set_weights, weight_variables
 from freeconv.architectures.layers import convolutional, named
 from freeconv.commands.growth import RunPath, continued, found_results, from_results, trained_beside, trained_together
 from freeconv.commands.progress import Progress, run_label
 from freeconv.data.batches import weights_seed
+from freeconv.data.evaluation_sets import evaluation_sets
 from freeconv.data.folds import fold_index
 from freeconv.errors import FreeconvError
 from freeconv.layers.free_conv_2d import FreeConv2D
 from freeconv.machine.environment import environment
+from freeconv.measures import network_to_measure
 from freeconv.networks import NETWORKS, build_network, network_layers
 from freeconv.storage.checkpoint_file import (
     checkpoint_identity,
@@ -29,7 +32,7 @@ from freeconv.storage.checkpoint_file import (
     read_checkpoint,
     write_checkpoint,
 )
-from freeconv.storage.dataset_file import Dataset, read_dataset
+from freeconv.storage.dataset_file import Dataset, kept_apart, read_dataset
 from freeconv.storage.hdf5 import describe_h5
 from freeconv.storage.run_file import read_network, renew, write_run
 from freeconv.storage.shard_file import read_shard
@@ -97,7 +100,9 @@ def train(
     """
     clock = _Clock(time.perf_counter() if begin is None else begin)
     dtype = use_precision(config.precision)
-    dataset = read_dataset(data_path, config.data())
+    dataset, test = read_dataset(data_path, config.data()), None
+    if config.test:
+        dataset, test = kept_apart(dataset, config.dataset)
     _check_batch(config, len(dataset.images))
     stacked = stack == "on" or (stack == "auto" and has_gpu())
     networks = _Networks(config, dataset, dtype, stacked, run_path, threads or os.cpu_count() or 1)
@@ -121,7 +126,8 @@ def train(
                 waiting[:0] = halves(missing)
                 continue
             for result in results:
-                write_run(run_path(result.run), result, networks.about(result.run))
+                tested = {} if test is None else {"test": networks.tested(result, test)}
+                write_run(run_path(result.run), result, {**networks.about(result.run), **tested})
     for checkpoint in checkpoints:
         delete_checkpoint(checkpoint.path)
 
@@ -163,6 +169,7 @@ class _Networks:
     ) -> None:
         self.config, self.dataset, self.dtype, self.stacked, self.run_path = config, dataset, dtype, stacked, run_path
         self.environment = {**environment(), "threads": threads}
+        self._plain: keras.Model | None = None
         model = self._built(0)
         self.rule = rule(config, len(dataset.images))
         self.make_replicas = compile_replicas(model, self.rule)
@@ -207,6 +214,18 @@ class _Networks:
             trained = read_network(parent, self.run_path(parent), self.dataset.sha256, self.config.epochs)
             set_weights(model, NETWORKS[run.variant.kind].inherit(trained, get_weights(model)))
         return model
+
+    def tested(self, result: Result, test: Dataset) -> dict[str, float]:
+        """Return the accuracies of a trained network on images that were kept apart, by name; computed in float32."""
+        run, config = result.run, self.config
+        if self._plain is None:
+            shape, variant = test.images.shape[1:], config.variant
+            self._plain = network_to_measure(variant.kind, shape, test.classes, variant.layers)
+            use_precision(config.precision)
+        set_weights(self._plain, result.network)
+        # the same images for all runs of the study: no fold has this number
+        sets = evaluation_sets(test.images, run.dataset, run.folds, run.folds, run.evaluate, run.forms, run.seed)
+        return tested_accuracies(self._plain, sets, test.labels)
 
     def parent_sha256(self, run: RunConfig) -> str | None:
         """Return the content of the file that a run's first weights are from; None if these are random."""
@@ -474,7 +493,8 @@ def shard_reader(
 
     def read(copy_index: int) -> Any:
         parts = [
-            read_shard(shard_path(run, copy_index), run.shard(copy_index), dataset.sha256)[0]
+            # without images that are kept apart
+            read_shard(shard_path(run, copy_index), run.shard(copy_index), dataset.sha256)[0][: len(dataset.images)]
             for _, run in sorted(by_level.items())
         ]
         return on_device(parts[0] if len(parts) == 1 else np.concatenate(parts))

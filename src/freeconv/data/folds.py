@@ -7,6 +7,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+OFFICIAL_TEST = {("mnist", 70_000): 10_000, ("cifar10", 60_000): 10_000}
+TEST_SHARE = 6  # of other datasets, one image in so many
+
+
+def kept_for_test(dataset: str, images: int) -> int:
+    """Return how many of a dataset's images, the last ones, are for a test at the end where one is asked for.
+
+    Of MNIST and CIFAR-10, whole, these are the official test images; of all others, and of a part of these, a sixth.
+
+    Args:
+        dataset: its name.
+        images: their number.
+    """
+    return OFFICIAL_TEST.get((dataset, images), images // TEST_SHARE)
+
 
 def fold_index(images: int, folds: int, fold: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of training and held-out images.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from freeconv.data.folds import held_out_images
+from freeconv.data.folds import held_out_images, kept_for_test
 from freeconv.data.sources import existing_source
 from freeconv.datasets import DATASETS
 from freeconv.errors import FreeconvError
@@ -34,6 +34,8 @@ def check_images(params: Params) -> None:
 
 def check_job(job: TrainConfig, data: ImageSet) -> None:
     """Refuse images that are too few for a job's folds or batch, or too small for its network."""
+    if job.test:
+        data = data._replace(images=data.images - kept_for_test(job.dataset, data.images))
     if job.folds > data.images:
         raise FreeconvError(
             f"train.folds: expected at most the {data.images} images of {job.dataset}, received {job.folds}; take "

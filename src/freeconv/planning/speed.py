@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from freeconv.augmentations import metrics
 from freeconv.data.evaluation_sets import CLEAN_IMAGES
-from freeconv.data.folds import held_out_images
+from freeconv.data.folds import held_out_images, kept_for_test
 from freeconv.errors import FreeconvError
 from freeconv.planning.images import ImageSet, description
 from freeconv.storage.run_content import stored_config
@@ -84,6 +84,7 @@ def epoch_images(run: RunConfig, images: int) -> tuple[int, int]:
 
     Folds are as equal as can be, the first ones larger; the incomplete last batch is left out.
     """
+    images -= kept_for_test(run.dataset, images) if run.test else 0
     held_out = held_out_images(images, run.folds, run.fold)
     changed = len(metrics(run.evaluate)[3:]) * min(held_out, run.evaluate_images or held_out)
     evaluated = held_out + changed + min(images - held_out, CLEAN_IMAGES)

@@ -39,6 +39,7 @@ ABOUT = (
     "device",
     "threads",
     "seams",
+    "test",
     "made",
 )
 ABOUT_CELL = ("images", "classes", "grids", "image_shape")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from freeconv.data.folds import kept_for_test
 from freeconv.errors import FreeconvError
 from freeconv.storage.atomic import AGAIN
 from freeconv.storage.hdf5 import Array, describe_h5, read_h5
@@ -68,6 +69,20 @@ def check_dataset(
             f"{path}: expected images, uint8 (n, height, width, channels), with a label each, received "
             f"{ {name: array[:2] for name, array in described.items()} }; {AGAIN}"
         )
+
+
+def kept_apart(dataset: Dataset, name: str) -> tuple[Dataset, Dataset]:
+    """Return what is trained and held out of a dataset, and what is kept for a test at the end.
+
+    Args:
+        dataset: the whole.
+        name: its name.
+    """
+    rest = len(dataset.images) - kept_for_test(name, len(dataset.images))
+    return (
+        dataset._replace(images=dataset.images[:rest], labels=dataset.labels[:rest]),
+        dataset._replace(images=dataset.images[rest:], labels=dataset.labels[rest:]),
+    )
 
 
 class DatasetContent(NamedTuple):

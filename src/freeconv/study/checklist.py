@@ -104,7 +104,8 @@ def _about_data(params: Params, study: Sequence[Run]) -> list[Answer]:
         Answer(
             "data",
             "How is it split?",
-            f"{params.train.folds} contiguous folds, {len(held_out)} of them held out in turn; no separate test set",
+            f"{params.train.folds} contiguous folds, {len(held_out)} of them held out in turn; "
+            + ("test images are kept apart: tables/test.csv" if params.evaluate.test else "no separate test set"),
         ),
         Answer(
             "data",

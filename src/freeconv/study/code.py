@@ -31,7 +31,8 @@ def train_code(config: TrainSettings) -> str:
     """Return the hash of what trains and evaluates a network."""
     names = networks([config.variant.kind])
     members = (*map(NETWORKS.file, names), *map(AUGMENTATIONS.file, sorted(config.evaluate)))
-    return code_hash("training", "data.folds", "data.batches", "data.evaluation_sets", members=members)
+    tests = ["analysis.predictions"] if config.test else []
+    return code_hash("training", "data.folds", "data.batches", "data.evaluation_sets", *tests, members=members)
 
 
 def networks(names: Iterable[str]) -> list[str]:

@@ -211,6 +211,7 @@ def train_config(
         forms=forms(params, [augmentation, *evaluated]),
         evaluate=evaluated,
         evaluate_images=params.evaluate.images,
+        test=params.evaluate.test,
         **settings,
     )
 

@@ -184,6 +184,7 @@ class JobConfig(Config):
         "optimizer": None,
         "schedule": None,
         "evaluate_images": None,
+        "test": False,
     }
 
     dataset: str
@@ -267,6 +268,7 @@ class TrainSettings(JobConfig):
         optimizer: Adam if None.
         schedule: a constant learning rate if None.
         evaluate_images: largest number of held-out images that networks are evaluated on after a change; all if None.
+        test: whether the last images of the dataset are kept apart, for a test at the end.
     """
 
     network: Network
@@ -285,6 +287,7 @@ class TrainSettings(JobConfig):
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
     evaluate_images: Annotated[int, Field(ge=1)] | None = None
+    test: bool = False
 
     @property
     def variant(self) -> Variant:

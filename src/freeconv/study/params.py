@@ -150,9 +150,16 @@ class Evaluate(Config):
         "another run.",
     )
 
+    test: bool = Field(
+        False,
+        description="Whether the last images of each dataset (of MNIST and CIFAR-10 the official 10,000 test images, "
+        "of others a sixth) are kept away from training, early stopping and search, and trained networks are evaluated "
+        "on them once, at the end (`tables/test.csv`). Folds then hold fewer images than the paper's: another study.",
+    )
+
     def strengths(self) -> dict[str, float]:
         """Return how strong each augmentation is that networks are evaluated on."""
-        return {name: strength for name, strength in self if name != "images" and strength is not None}
+        return {name: strength for name, strength in self if name in AUGMENTATIONS and strength is not None}
 
 
 class Shards(Config):

@@ -154,6 +154,7 @@ def table_files(folder: str = REPORTS) -> list[str]:
         "problems",
         "runs",
         "search",
+        "test",
     )
     plots = ("val_acc", "translate_acc", "distance")
     return [

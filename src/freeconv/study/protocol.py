@@ -61,6 +61,8 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
     for name, strength in _strengths().items():
         if (own := getattr(params.evaluate, name)) != strength:
             found.append(f"evaluate.{name} {own:g} instead of {strength:g}")
+    if params.evaluate.test:
+        found.append("test images kept apart from all folds")
     if params.evaluate.images is not None:
         found.append(f"the first {params.evaluate.images:,} images of a held-out fold transformed instead of all")
     for name, own in params.aug.forms:
