@@ -56,7 +56,7 @@ class Making:
         """Make the shard."""
         begin = time.perf_counter()
         with (
-            mock.patch.object(shard, "read_h5", self._timed("reading the dataset", shard.read_h5)),
+            mock.patch.object(shard, "read_dataset", self._timed("reading the dataset", shard.read_dataset)),
             mock.patch.object(shard, "write_h5", self._timed("writing", shard.write_h5)),
         ):
             shard.make_shard(*self.arguments)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from freeconv.analysis.kernels import distances_and_null
 from freeconv.augmentations import metrics
@@ -16,7 +17,7 @@ from freeconv.storage.csv_files import write_csv, write_sums
 from freeconv.storage.hdf5 import describe_h5, write_h5
 from freeconv.study import grid as study_grid
 from freeconv.study import paths as study_paths
-from freeconv.study.params import Params, check_params
+from freeconv.study.params import Params, check_params, params_model
 
 GRID = (9, 9)
 SMALL = {
@@ -29,6 +30,13 @@ SMALL = {
 def small_params(**sections) -> Params:
     """Return parameters of a small study, sections replaced as given."""
     return check_params({**SMALL, **sections})
+
+
+def parameter_file(**sections) -> str:
+    """Return the text of a parameter file: sections as given, the others at their defaults."""
+    optional = ("seed", "modules", "study")
+    every = {name: {} for name in params_model().model_fields if name not in optional}
+    return yaml.safe_dump({"seed": 0, **every, **sections})
 
 
 def depth(run) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from freeconv.study.jobs import TrainConfig
 from freeconv.study.params import load_params
+from tests.made_study import parameter_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,7 +53,7 @@ def test_a_mistake_ends_in_one_line_and_exit_code_1(tmp_path, arguments, message
 
 
 def test_params_checks_a_file(tmp_path):
-    (tmp_path / "params.yaml").write_text("aug: {translate: 2}")
+    (tmp_path / "params.yaml").write_text(parameter_file(aug={"translate": 2}))
     done = freeconv("params", cwd=tmp_path)
     assert done.returncode == 1
     assert "aug.translate.0: expected less than 1, received 2" in done.stderr

@@ -9,7 +9,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import yaml
 from rich.console import Console
 
 from freeconv.commands import doctor
@@ -24,7 +23,7 @@ from freeconv.storage.hdf5 import write_h5
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.made_study import SMALL, small_params, write_study
+from tests.made_study import SMALL, parameter_file, small_params, write_study
 
 SECTIONS = {"aug": {"translate": [0, 0.2], "copies": 1}, "train": {"folds": 2, "epochs": 2}}
 PARAMS = small_params(**SECTIONS)
@@ -51,7 +50,7 @@ def whole(tmp_path_factory):
         for path in {*grid.report_files(PARAMS)} - {*study_paths.table_files()}:
             Path(path).parent.mkdir(exist_ok=True)
             Path(path).write_bytes(CONTENTS[Path(path).suffix])
-        Path("params.yaml").write_text(yaml.safe_dump({**SMALL, **SECTIONS}))
+        Path("params.yaml").write_text(parameter_file(**{**SMALL, **SECTIONS}))
     return folder
 
 
@@ -117,7 +116,7 @@ def test_damaged_hashes_of_tables_are_found(study):
     sums.write_text("")
     (finding,) = examine_files(PARAMS)
     assert finding.where == "reports"
-    assert "13 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
+    assert "16 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
     sums.unlink()
     (finding,) = examine_files(PARAMS)
     assert finding.what == f"1 of {len(grid.report_files(PARAMS))} files are missing, as {sums}"

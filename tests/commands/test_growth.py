@@ -263,7 +263,7 @@ def test_a_seam_is_recorded_where_a_run_goes_on_elsewhere(folder, tmp_path, sums
     attributes = read_h5(run_path(tmp_path)(run))[1]
     (seam,) = attributes["seams"]
     assert (attributes["threads"], seam["epoch"], seam["threads"]) == (1, 3, 2)
-    assert set(seam) == {"epoch", "versions", "backend", "device", "threads"}
+    assert set(seam) == {"epoch", "versions", "backend", "device", "threads", "flags"}
 
 
 def test_readers_take_the_first_epochs_and_refuse_too_few(folder, tmp_path, sums):

@@ -37,10 +37,10 @@ def measure_config(shifts=(-0.25, 0.0, 0.1), angles=(0.0, 90.0), images=None, me
     return MeasureConfig(train=train, measures=measures or Measure().measures, **settings)
 
 
-def write_dataset():
+def write_dataset(seed=5):
     rng = np.random.default_rng(0)
     arrays = {"images": rng.integers(0, 256, (COUNT, 16, 16, 1), dtype="uint8"), "labels": np.arange(COUNT) % 4}
-    write_h5("data.h5", arrays, data_about(seed=5), "none")
+    write_h5("data.h5", arrays, data_about(seed=seed), "none")
     return arrays["images"].astype("float32") / 255, arrays["labels"], read_h5("data.h5")[1]["content_sha256"]
 
 
@@ -134,6 +134,7 @@ def test_a_fold_is_measured_the_same_alone_and_the_null_depends_on_the_seed(proj
     second = every[every["fold"] == 2].reset_index(drop=True)
     for seed in (5, 6):
         measured = measure_config(shifts=[0.0], angles=[], fold_indices=[2], seed=seed)
+        _, _, sha256 = write_dataset(seed)
         write_network(measured, 2, sha256)
         make_measures(measured, RUNS[1:], "data.h5", f"{seed}.csv")
     pd.testing.assert_frame_equal(second, read_csv("5.csv")[0])
@@ -256,6 +257,7 @@ def test_snapshots_are_read_for_measures_that_need_them(tmp_path, monkeypatch):
         write_network(measured, run.fold, sha256)
         arrays, attributes = read_h5(path)
         arrays |= {"kernel_epochs": np.array([0, 3]), "kernels/free_1": kernels + run.fold}
+        attributes["grids"] = {"free_1": [7, 7]}
         write_h5(path, arrays, attributes, "none")
     make_measures(measured, RUNS, "data.h5", "measures.csv")
     frame, _ = read_csv("measures.csv")

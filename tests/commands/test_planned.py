@@ -22,7 +22,7 @@ from freeconv.errors import FreeconvError
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.study import grid
 from freeconv.study.params import check_params
-from tests.made_study import small_params, write_data, write_runs
+from tests.made_study import parameter_file, small_params, write_data, write_runs
 
 DATA = "data/mnist-5k.h5"
 PARAMS = small_params(aug={"translate": [0]}, train={"folds": 3, "held_out": [0], "networks": ["cnn"], "epochs": 1})
@@ -135,23 +135,26 @@ def stage(project):
         else:
             target.mkdir()
             (target / "file").write_text("x = 1\n")
-    Path("params.yaml").write_text("distance: {radii: [1]}\n")
+    Path("params.yaml").write_text(parameter_file(distance={"radii": [1]}))
     remember(check_params({"distance": {"radii": [1]}}))
     return project
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("sections", "message"),
     [
-        ("distance: {radii: [1, 2]}\n", r"expected distance.radii = \[1\] as when the stage began, received \[1, 2\]"),
-        ("{}\n", "expected distance.radii"),
-        ("distance: {radii: [1]}\nseed: 3\n", "expected seed = 0 as when the stage began, received 3"),
-        ("distance: {radii: [1]}\ntrain: {epochs: 3}\n", "expected train.epochs = 10 as when"),
+        (
+            {"distance": {"radii": [1, 2]}},
+            r"expected distance.radii = \[1\] as when the stage began, received \[1, 2\]",
+        ),
+        ({}, "expected distance.radii"),
+        ({"distance": {"radii": [1]}, "seed": 3}, "expected seed = 0 as when the stage began, received 3"),
+        ({"distance": {"radii": [1]}, "train": {"epochs": 3}}, "expected train.epochs = 10 as when"),
     ],
 )
-def test_parameters_that_were_edited_during_a_stage_end_it(stage, text, message):
+def test_parameters_that_were_edited_during_a_stage_end_it(stage, sections, message):
     assert planned_params("params.yaml").distance.radii == [1]
-    Path("params.yaml").write_text(text)
+    Path("params.yaml").write_text(parameter_file(**sections))
     with pytest.raises(FreeconvError, match=f"params.yaml: {message}.*nothing is recorded; run dvc repro again"):
         planned_params("params.yaml")
 

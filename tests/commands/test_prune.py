@@ -7,7 +7,7 @@ from freeconv.commands.prune import prune, stale_files
 from freeconv.storage.run_file import to_attic
 from freeconv.study import grid, paths
 from freeconv.study.params import check_params
-from tests.made_study import small_params, write_runs
+from tests.made_study import parameter_file, small_params, write_runs
 
 PHASES = ["data", "shards", "train", "report"]
 
@@ -124,7 +124,7 @@ def test_the_command_lists_files_and_hours_and_asks(project):
     params = small_params(aug={"translate": [0]})
     write_runs(params)
     files = grid.run_files(params)
-    Path("params.yaml").write_text("train: {folds: 3, held_out: [0]}\naug: {translate: [0.2]}\n")
+    Path("params.yaml").write_text(parameter_file(train={"folds": 3, "held_out": [0]}, aug={"translate": [0.2]}))
     for answer in ("", "n\n"):
         done = command(answer=answer)
         assert done.returncode == 1

@@ -46,4 +46,7 @@ def _equal(ours, theirs, same_machine: bool) -> bool:
     if same_machine:
         return ours["sha256"] == theirs["sha256"]
     pairs = zip(ours["values"], theirs["values"], strict=True)
-    return all(one == pytest.approx(other, rel=1e-5, abs=1e-5) for one, other in pairs)
+    return all(
+        one is other if None in (one, other) else one == pytest.approx(other, rel=1e-5, abs=1e-5)
+        for one, other in pairs
+    )

@@ -21,7 +21,7 @@ def drawings(params):
 def test_every_picture_has_a_caption():
     captions = [figure_caption("mnist", subject, name) for subject, name in grid.figures(EVERYTHING)]
     captions += [drawing_caption(name) for name in drawings(EVERYTHING)]
-    assert len(captions) == 4 * 5 + 2 + 2 * 5 + 2
+    assert len(captions) == 4 * 5 + 2 + 2 * 6 + 2
     assert all(len(alt) > 30 and caption.endswith(".") for alt, caption in captions)
 
 

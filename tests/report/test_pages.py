@@ -136,8 +136,9 @@ def test_needs_no_network_and_links_lead_somewhere(name, reports, pages):
 
 def test_first_page_holds_its_pictures_and_the_others_show_files(pages, reports):
     sources = {name: [image["src"] for image in page.all("img")] for name, page in pages.items()}
-    # 2 augmentations · (samples, accuracy, distance), missing connections, swap, 4 augmentations, swap, layer, radii
-    assert len(sources["index.html"]) == 2 * 3 + 1 + 1 + 4 + 3
+    # 2 augmentations · (samples, accuracy, distance), missing connections, swap, 4 augmentations, swap, classes, layer,
+    # radii
+    assert len(sources["index.html"]) == 2 * 3 + 1 + 1 + 4 + 4
     assert all(source.startswith("data:image/png;base64,iVBOR") for source in sources["index.html"])
     assert sources["measures.html"] == [
         f"figures/mnist-5k-{augmentation}-{figure}.png"

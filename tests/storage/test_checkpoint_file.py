@@ -436,7 +436,15 @@ def test_kill_9(folder, tmp_path, capsys):
     (tmp_path / "data").symlink_to(folder / "data")
     (tmp_path / "results").mkdir()
     (tmp_path / "results/shards").symlink_to(folder / "results/shards")
-    command = [Path(sys.executable).with_name("freeconv"), "train", job.text(), "--checkpoint-minutes", "0"]
+    command = [
+        Path(sys.executable).with_name("freeconv"),
+        "train",
+        job.text(),
+        "--checkpoint-minutes",
+        "0",
+        "--threads",
+        "0",
+    ]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     while not list(tmp_path.glob("checkpoints/*.h5")):
         assert process.poll() is None

@@ -89,6 +89,8 @@ def jobs(output: str) -> set[str]:
         "all_data",
         "all_shards",
         "all_train",
+        "all_distance",
+        "all_measure",
     }
 
 

@@ -102,7 +102,7 @@ def test_an_augmentation_of_ones_own_that_changes_runs_what_uses_it(finished):
     [
         ({"modules": ["mine/nothing.py"]}, "modules: expected a Python file, received 'mine/nothing.py'"),
         ({"aug": {"blurr": [0.5]}}, "aug.blurr: unknown key"),
-        ({"train": {"networks": ["mlp9"]}}, "train.networks: lowrank_4, small_mlp, received 'mlp9'"),
+        ({"train": {"networks": ["mlp9"]}}, "lowrank_4, small_mlp, received 'mlp9'"),
     ],
 )
 def test_what_is_not_there_is_refused_by_name(finished, changes, message):

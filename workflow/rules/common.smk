@@ -87,10 +87,11 @@ if PARAMS.data.mirror:
 
 
 # A job that another Snakemake, on a cluster's node, plans again must be of the parameters that this one has read.
+PLANNED_VARIABLE = "FREECONV_PLANNED"
 PLANNED = hashlib.sha256(PARAMS.text().encode()).hexdigest()
 if workflow.is_main_process:
-    os.environ["FREECONV_PLANNED"] = PLANNED
-elif os.environ.get("FREECONV_PLANNED", PLANNED) != PLANNED:
+    os.environ[PLANNED_VARIABLE] = PLANNED
+elif os.environ.get(PLANNED_VARIABLE, PLANNED) != PLANNED:
     sys.exit(
         "freeconv: error: params.yaml: expected the parameters that the job was planned with, received others: it was "
         "changed during the run; run snakemake again"

@@ -21,7 +21,6 @@ from freeconv.data.evaluation_sets import CLEAN_IMAGES
 from freeconv.data.folds import held_out_images, kept_for_test
 from freeconv.errors import FreeconvError
 from freeconv.planning.images import ImageSet, description
-from freeconv.storage.run_content import stored_config
 from freeconv.study import paths
 from freeconv.study.jobs import RunConfig, TrainConfig, TrainSettings
 from freeconv.study.params import Params
@@ -105,6 +104,7 @@ def stored_runs() -> Iterator[StoredRun]:
     folder = Path(paths.FOLDERS["train"][0])
     for path in sorted(folder.glob("*/*/*/*/fold-*.h5")):
         from freeconv.storage.hdf5 import read_h5
+        from freeconv.storage.run_content import stored_config
 
         try:
             arrays, attributes = read_h5(path, ["history/cpu_seconds"])

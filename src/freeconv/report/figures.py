@@ -42,8 +42,9 @@ ACCURACY_METRICS = ("train_acc", "val_acc", "translate_acc")
 
 
 def network_color(network: str) -> tuple[float, float, float]:
-    """Return a registered network's colour, the same in all studies."""
-    return PALETTE[free_first(NETWORKS).index(network) % len(PALETTE)]
+    """Return a registered network's colour, the same in all studies: first the paper's two."""
+    order = dict.fromkeys(["fcn", "cnn", *free_first(NETWORKS)])
+    return PALETTE[list(order).index(network) % len(PALETTE)]
 
 
 def draw_accuracy(
