@@ -108,7 +108,7 @@ def test_measures_that_were_not_taken_leave_their_panel_empty(made, measure):
 
 def test_swap_of_networks_of_ones_own(two_networks):
     rows = [(network, metric, 1, 0.5) for network in two_networks for metric in ("swap_acc", "val_acc")]
-    curves = pd.DataFrame(rows, columns=["network", "metric", "epoch", "mean"]).assign(low=0.4, high=0.6)
+    curves = pd.DataFrame(rows, columns=["network", "metric", "epoch", "mean"]).assign(low=0.4, high=0.6, level=0.0)
     (axes,) = draw_swap_accuracy(curves, two_networks).axes
     assert {to_rgb(line.get_color()) for line in axes.lines} == {network_color(network) for network in two_networks}
 
