@@ -2,6 +2,13 @@ import pytest
 
 from tests.made_study import small_params, write_study
 
+LONGEST = ("test_backends.py", "test_experiments.py", "test_all.py")  # a file is one process's
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that none is left to one process at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):

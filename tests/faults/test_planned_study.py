@@ -100,6 +100,7 @@ def test_a_job_refuses_other_code_than_it_was_planned_with(made, command):
     assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*.*") if "__pycache__" not in path.parts}
 
 
+@pytest.mark.representative
 def test_code_that_is_edited_while_snakemake_runs_ends_its_jobs(study):
     """Between planning and the job, which waits for a job before it."""
     source = study / "src/freeconv/analysis/distance.py"

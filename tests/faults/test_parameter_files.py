@@ -75,6 +75,7 @@ def test_the_file_of_configfile_names_the_whole_study(project, name):
         (project / "params/own.yaml").unlink()
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -42,6 +42,7 @@ def test_no_home_is_needed(folder, monkeypatch, home):
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+@pytest.mark.representative
 @pytest.mark.parametrize("options", [["-n"], ["all_data"]])
 def test_no_folder_for_temporary_files(folder, monkeypatch, options):
     monkeypatch.setenv("TMPDIR", "/no/such/folder")
@@ -85,6 +86,7 @@ def test_a_backend_that_is_not_there(folder, monkeypatch, name):
     assert f"received {name}" in line
 
 
+@pytest.mark.representative
 def test_notes_are_readable_by_those_who_may_read_the_rest(folder):
     notes = [path for path in (folder / ".snakemake/metadata").rglob("*") if path.is_file()]
     assert notes
