@@ -14,7 +14,7 @@ from freeconv.commands.shard import make_shard
 from freeconv.data.folds import fold_index, kept_for_test
 from freeconv.errors import FreeconvError
 from freeconv.measures import network_to_measure
-from freeconv.planning.estimate import check_images
+from freeconv.planning.images import check_images
 from freeconv.seeds import random_stream
 from freeconv.storage.csv_files import read_csv
 from freeconv.storage.dataset_file import kept_apart, read_dataset
@@ -23,7 +23,7 @@ from freeconv.storage.run_file import read_run
 from freeconv.study.code import train_code
 from freeconv.study.jobs import CellConfig, MeasureConfig
 from freeconv.study.params import check_params
-from tests.tiny_jobs import checkpoint_path, config, data_path, run_path, shard_path, write_tiny
+from tests.tiny_jobs import checkpoint_path, config, data_about, data_path, run_path, shard_path, write_tiny
 
 JOB = {"network": "cnn", "levels": [0.2], "fold_indices": [0, 2], "epochs": 2, "test": True}
 
@@ -45,7 +45,7 @@ def two(tmp_path_factory):
     kept = kept_for_test("tiny", len(arrays["labels"]))
     arrays["images"][-kept:] = 255 - arrays["images"][-kept:]
     arrays["labels"][-kept:] = 0
-    write_h5(data_path(folders[1]), arrays, {"dataset": "tiny"})
+    write_h5(data_path(folders[1]), arrays, data_about())
     for run in config(fold_indices=[0]).runs():
         for copy_index in range(2):
             make_shard(run.shard(copy_index), data_path(folders[1]), shard_path(folders[1])(run, copy_index))
@@ -68,7 +68,7 @@ def test_they_reach_neither_training_nor_early_stopping(two):
 
 def test_the_test_is_of_the_last_images(two):
     (folder, _), (runs, _) = two
-    whole = read_dataset(data_path(folder))
+    whole = read_dataset(data_path(folder), config().data())
     rest, test = kept_apart(whole, "tiny")
     assert len(test.images) == len(whole.images) // 6
     assert len(rest.images) + len(test.images) == len(whole.images)
@@ -92,7 +92,7 @@ def test_the_test_is_of_the_last_images(two):
 
 def test_folds_are_of_the_others(two):
     (folder, _), (runs, _) = two
-    rest, _ = kept_apart(read_dataset(data_path(folder)), "tiny")
+    rest, _ = kept_apart(read_dataset(data_path(folder), config().data()), "tiny")
     assert [arrays["history/steps"][0] for arrays, _ in runs] == [
         len(fold_index(len(rest.images), 3, fold)[0]) // 10 for fold in (0, 2)
     ]

@@ -82,7 +82,7 @@ def test_a_stage_during_which_something_was_edited_ends_and_deletes_nothing(stud
     files = {path for path in (study / "results").rglob("*") if path.is_file()}
     texts = params.read_text(), module.read_text()
     edits = (
-        (params, "radii:\n  - 1\n", "radii:\n  - 2\n", "expected distance.radii = [1]"),
+        (params, "radii:\n  - 1\n", "radii:\n  - 2\n", "expected distance.radii = [1, 4]"),
         (module, "", "#", "code: "),
     )
     for file, before, after, message in edits:

@@ -112,7 +112,7 @@ def test_experiments_of_a_queue_reuse_what_exists(study, queue):
 
 def test_a_failed_experiment_says_why_in_one_line(study, queue):
     (line,) = [line for line in queue["wrong"].splitlines() if line.startswith("freeconv: error:")]
-    assert line == "freeconv: error: params: train.epochs: expected greater than or equal to 1, received 0"
+    assert line == "freeconv: error: params.yaml: train.epochs: expected greater than or equal to 1, received 0"
     assert re.search(r"wrong .*Failed", dvc("queue", "status", cwd=study))
 
 
