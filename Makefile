@@ -15,7 +15,8 @@ help: ## list the targets
 define INSTALL
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode --requirement $(LOCK)
+	$(BIN)/uv pip install --project / --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
+		--requirement $(LOCK)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	test ! -f requirements-local.txt || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(LOCK) \
 		--requirement requirements-local.txt
