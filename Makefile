@@ -39,7 +39,7 @@ restore: .venv/installed ## data and results of this commit from the DVC remote;
 test: .venv/installed ## all tests
 	pytest
 
-test-faults: .venv/installed ## all faults: kills, full disks, damage, locks (docs/reliability.md); about ten minutes
+test-faults: .venv/installed ## all faults: kills, full disks, damage, locks (docs/reliability.md)
 	pytest tests/faults --all-faults --faults-page docs/reliability.md
 
 test-slurm: .venv/installed ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)

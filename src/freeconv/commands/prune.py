@@ -19,7 +19,6 @@ from freeconv.storage.run_file import to_attic
 from freeconv.study import grid, paths
 from freeconv.study.params import Params
 
-PIECE = 2**20  # bytes that are read at a time
 NAMES = 500  # files that are named on one command line
 
 
@@ -148,8 +147,5 @@ def is_cached(path: Path, cache: Path | None) -> bool:
 
 def _md5(path: Path) -> str:
     """Return the MD5 of a file, by which DVC names it."""
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
