@@ -9,7 +9,7 @@ from keras import ops
 
 from freeconv.layers.base_free_conv import BaseFreeConv, pairs_of
 
-NOT_OF_KERAS_2 = ("dilation_rate", "groups", "vcp", "vcp_mask", "connectivity", "seed", "fans", "batch_axis")
+NOT_OF_KERAS_2 = tuple("dilation_rate groups vcp vcp_mask connectivity seed fans batch_axis recompute".split())
 
 
 class BaseLocallyConnected(BaseFreeConv):
