@@ -25,6 +25,7 @@ PAGE = FOLDER.parent / "docs/performance.md"
 # File and Keras backend, in the order of the page.
 BENCHMARKS = (
     ("layer", "tensorflow"),
+    ("free_layer", "tensorflow"),
     ("augmentation", "tensorflow"),
     ("shards", "tensorflow"),
     ("evaluation", "tensorflow"),

@@ -194,7 +194,7 @@ class BaseFreeConv(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Return the layer's output for `inputs` (see the class's input and output shapes)."""
         product = keras.remat(self._product) if self.recompute else self._product
-        # Reshaped, a variable is a tensor: of a variable among arguments TensorFlow's `remat` counts the gradient twice.
+        # Reshaped, a variable is a tensor: TensorFlow's `remat` counts the gradient of a variable argument twice.
         kernel = ops.reshape(self._kernel_of_positions(), (math.prod(self._grid), -1, self.filters))
         outputs = product(ops.convert_to_tensor(inputs), kernel)
         if self.use_bias:
