@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
 LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
-.PHONY: help setup demo restore test test-faults test-slurm lint bench certify docs golden lock clean
+.PHONY: help setup demo restore test test-faults test-environments test-slurm lint bench certify docs golden lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ test: .venv/installed ## all tests
 
 test-faults: .venv/installed ## all faults: kills, full disks, damage, locks (docs/reliability.md)
 	pytest tests/faults --all-faults --faults-page docs/reliability.md
+
+test-environments: .venv/installed ## the layers' tests with one backend each and nothing of the study (BACKENDS="tensorflow jax torch")
+	python -m tests.layers.environments $(BACKENDS)
 
 test-slurm: .venv/installed ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)
 	python -m tests.slurm.run $(PARAMS)

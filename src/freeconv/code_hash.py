@@ -27,13 +27,14 @@ NUMBERS = (
     "images",
     "layers",
     "measures",
+    "metrics",
     "networks",
     "seeds",
     "training",
     "vocabulary",
 )
 # Their modules are members, which count for the jobs that use them.
-REGISTRIES = ("augmentations", "datasets", "measures", "networks")
+REGISTRIES = ("augmentations", "datasets", "measures", "metrics", "networks")
 # Pictures and pages are no numbers; they have rules, and so hashes, of their own.
 SHOWN = ("report",)
 

@@ -108,9 +108,7 @@ REAL = {
 def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     stack, values = REAL[name]
     compiled = {}
-    monkeypatch.setattr(
-        train, "compile_replicas", lambda model, rule: compiled.setdefault("once", compile_replicas(model, rule))
-    )
+    monkeypatch.setattr(train, "compile_replicas", lambda *args: compiled.setdefault("once", compile_replicas(*args)))
     with registered("regular", *REGULAR):
         whole = config(**values, epochs=7)
         grow(folder, tmp_path / "whole", whole, stack)

@@ -418,9 +418,7 @@ def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     """Compiled once, here; that two processes compile the same, `test_kill_9` shows."""
     stack, values = REAL[name]
     every, compiled = Killer(), {}
-    monkeypatch.setattr(
-        train, "compile_replicas", lambda model, rule: compiled.setdefault("once", compile_replicas(model, rule))
-    )
+    monkeypatch.setattr(train, "compile_replicas", lambda *args: compiled.setdefault("once", compile_replicas(*args)))
     with registered("regular", *REGULAR), registered("flat", Dense(8)):
         job = config(**values)
         assert start_job(folder, tmp_path / "whole", job, stack, every)

@@ -17,7 +17,7 @@ def shown_files() -> dict[str, str]:
     """Return the files that docs/extending.md shows: path to content."""
     page = (ROOT / "docs/extending.md").read_text()
     files = dict(re.findall(r"`(mine/\w+\.py)`:\n\n```python\n(.*?)```", page, flags=re.DOTALL))
-    assert len(files) == 3
+    assert len(files) == 4
     return files
 
 
@@ -81,6 +81,17 @@ def test_a_measure_of_ones_own_measures_again_and_trains_nothing(finished):
         assert set(planned(finished)) == {"measure", "tables", "figures", "report"}
     finally:
         (finished / "params.yaml").write_text(before)
+
+
+def test_a_metric_of_ones_own_trains_again(finished):
+    before = (finished / "params.yaml").read_text()
+    edit_params(finished, evaluate={"metrics": ["val_confidence"]})
+    try:
+        jobs = planned(finished)
+    finally:
+        (finished / "params.yaml").write_text(before)
+    assert "shard" not in jobs
+    assert (jobs["train_blur"], jobs["train_translate"]) == (2, 2)
 
 
 def test_a_title_redraws_and_trains_nothing(finished):

@@ -23,6 +23,7 @@ from freeconv.errors import FreeconvError
 from freeconv.layers.free_conv_2d import FreeConv2D
 from freeconv.machine.environment import environment
 from freeconv.measures import network_to_measure
+from freeconv.metrics import metrics_named
 from freeconv.networks import NETWORKS, build_network, network_layers
 from freeconv.storage.checkpoint_file import (
     checkpoint_identity,
@@ -172,7 +173,7 @@ class _Networks:
         self._plain: keras.Model | None = None
         model = self._built(0)
         self.rule = rule(config, len(dataset.images))
-        self.make_replicas = compile_replicas(model, self.rule)
+        self.make_replicas = compile_replicas(model, self.rule, metrics_named(config.evaluate_metrics))
         self.stored = list(weight_variables(model))
         self.variables = Variables(
             [variable.path for variable in model.trainable_variables],

@@ -105,9 +105,7 @@ def read_run(config: RunConfig, path: str, epochs: int | None, any_code: bool = 
             early.
     """
     arrays, attributes = read_whole(config, path, lambda name: name.startswith("history/"), any_code=any_code)
-    history = {
-        name: arrays[f"history/{name}"] for name in history_names(config.evaluate) if f"history/{name}" in arrays
-    }
+    history = {name: arrays[f"history/{name}"] for name in history_names(config) if f"history/{name}" in arrays}
     if epochs is not None:
         _check_epochs(path, attributes, history["val_acc"], epochs)
     return Run(config, path, {name: values[:epochs] for name, values in history.items()}, attributes)
@@ -291,7 +289,7 @@ def result_of(run: RunConfig, asked: int, arrays: Mapping[str, np.ndarray]) -> R
     return Result(
         run,
         asked,
-        {name: history.get(name, list(unknown)) for name in history_names(run.evaluate)},
+        {name: history.get(name, list(unknown)) for name in history_names(run)},
         {
             epochs: {layer: kernels[snapshot] for layer, kernels in layers.items()}
             for snapshot, epochs in enumerate(arrays["kernel_epochs"].tolist())
