@@ -1,10 +1,13 @@
+import errno
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from freeconv import cli
 from freeconv.study.jobs import TrainConfig
 from freeconv.study.params import load_params
 from tests.made_study import parameter_file
@@ -101,3 +104,34 @@ def test_the_default_parameters_are_the_readmes_demo():
     assert params.train.networks == ["cnn", "fcn"]
     assert params.train.folds == 5
     assert params.train.held_out is None
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "expected enough memory for the job, received less; raise the limit (ulimit -v)"),
+        (OSError(errno.ENOSPC, "No space left on device", "x.h5"), "x.h5: expected to read and write it, received"),
+        (ModuleNotFoundError("No module named 'typer'", name="typer"), "received no package typer; pip install"),
+    ],
+)
+def test_limits_of_the_machine_end_in_one_line(monkeypatch, error, line):
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(cli, "end_with_owner", lambda: None)
+    with pytest.raises(SystemExit, match=re.escape(line)) as raised:
+        cli.main()
+    assert "\n" not in str(raised.value)
+
+
+def test_an_array_beyond_the_memory_limit_ends_in_one_line(tmp_path):
+    code = (
+        "import resource, sys, numpy; from freeconv import cli\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32)); cli.app = lambda: numpy.zeros(2**33)\n"
+        "sys.argv = ['freeconv', 'shard']; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (message,) = done.stderr.splitlines()
+    assert "expected enough memory for the job, received less (Unable to allocate 64.0 GiB" in message

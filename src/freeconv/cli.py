@@ -70,8 +70,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.exit(NOT_INSTALLED.format(error.name))
     except MemoryError as error:
+        how = f" ({' '.join(str(error).split())})" if str(error) else ""
         sys.exit(
-            f"freeconv: error: expected enough memory for the job, received less ({' '.join(str(error).split())}); "
+            f"freeconv: error: expected enough memory for the job, received less{how}; "
             "raise the limit (ulimit -v), or run fewer jobs at once (snakemake --cores 1)"
         )
     except OSError as error:

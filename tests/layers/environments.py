@@ -39,7 +39,14 @@ def run_tests(requirement: str, folder: Path) -> int:
     installed = subprocess.run([python, "-m", "pip", "list", "--format=freeze"], stdout=subprocess.PIPE, text=True)
     print(f"{requirement}: {len(installed.stdout.splitlines())} packages", flush=True)
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    options = ["-q", "--override-ini=addopts=", "--override-ini=filterwarnings=ignore", "-p", "no:cacheprovider", "--noconftest"]
+    options = [
+        "-q",
+        "--override-ini=addopts=",
+        "--override-ini=filterwarnings=ignore",
+        "-p",
+        "no:cacheprovider",
+        "--noconftest",
+    ]
     return subprocess.run(
         [python, "-m", "pytest", *options, "tests/layers"],
         cwd=ROOT,
