@@ -7,14 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 import yaml
 from benchmarks.project import ROOT
 from benchmarks.project import copy_project as copy_files
+from filelock import FileLock
 
 BIN = Path(sys.executable).parent
 
-# Of the three seconds that `snakemake -n` takes, two and a half are imports. Processes that plan are forked from one that
-# has imported Snakemake and what the package needs, but nothing of the package: each takes that of its own project.
+# Most of the three seconds that `snakemake -n` takes are imports. Processes that plan are forked from one that has
+# imported Snakemake and what the package needs, but nothing of the package: each takes that of its own project.
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["snakemake.cli", "snakemake_logger_plugin_rich", "cv2", "h5py", "pandas", "pydantic"])
 
@@ -43,6 +45,7 @@ def project_environment() -> dict[str, str]:
     """Return the environment of commands in a project: with this environment's programs on the path."""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("FREECONV_MIRROR", None)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each of a project's processes would compile the whole package
     return environment
 
 
@@ -59,14 +62,51 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess:
     )
 
 
-def plan(folder: Path, *options: str) -> str:
-    """Return what `snakemake -n` prints, as `run` would, but in a process that need not import Snakemake again."""
+def made_once(factory: pytest.TempPathFactory, name: str, **changes) -> Path:
+    """Return a project whose study Snakemake has made, once for all test processes. Tests must not change it.
+
+    Args:
+        factory: of the session.
+        name: of the study; the same name must always come with the same changes.
+        changes: as for `copy_project`.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not (folder / "reports/index.html").exists():
+            copy_project(folder, **changes)
+            made = run("snakemake", "--cores", "2", "--resources", "gpu=2", cwd=folder)
+            assert made.returncode == 0, made.stdout[-5000:]
+    return folder
+
+
+def smoke_study(factory: pytest.TempPathFactory) -> Path:
+    """Return a project with the finished smoke study. Tests must not change it."""
+    return made_once(factory, "smoke-study")
+
+
+def tiny_study(factory: pytest.TempPathFactory) -> Path:
+    """Return a project with a finished study of one free network at one level. Tests must not change it."""
+    return made_once(
+        factory,
+        "tiny-study",
+        data={"limit": 400},
+        aug={"translate": [0.2], "copies": 1},
+        train={"networks": ["fcn"], "held_out": [0], "epochs": 1, "batch": 80},
+        measure={"images": 20, "shifts": [0], "angles": [0], "permutations": 2},
+    )
+
+
+def plan(folder: Path, *options: str) -> subprocess.CompletedProcess:
+    """Run `snakemake -n` as `run` would, but in a process that need not import Snakemake again."""
     with tempfile.TemporaryDirectory() as place:
         output = Path(place, "output.txt")
         process = FORKED.Process(target=_plan, args=(folder, options, output, project_environment()))
         process.start()
         process.join()
-        return output.read_text()
+        return subprocess.CompletedProcess(["snakemake", "-n", *options], process.exitcode, output.read_text())
 
 
 def _plan(folder: Path, options: tuple[str, ...], output: Path, environment: dict[str, str]) -> None:
@@ -86,7 +126,7 @@ def _plan(folder: Path, options: tuple[str, ...], output: Path, environment: dic
 
 def planned(folder: Path, *options: str) -> dict[str, int]:
     """Return the jobs that `snakemake -n` plans: rule to number; empty if there is nothing to do."""
-    output = plan(folder, *options)
+    output = plan(folder, *options).stdout
     if "Nothing to be done" in output:
         return {}
     lines = output.partition("Job stats:")[2].partition("total")[0].splitlines()

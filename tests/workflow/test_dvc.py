@@ -1,4 +1,4 @@
-"""The whole pipeline through DVC, on the smoke study: repro, experiments, and a quiet second run."""
+"""DVC on the finished smoke study: what it records, and how it leads back. Whole runs: test_experiments.py."""
 
 import base64
 import csv
@@ -7,17 +7,14 @@ import shutil
 
 import pytest
 
-from tests.workflow.project import copy_project, git, is_quiet, planned, run
+from tests.workflow.project import git, is_quiet, planned, run, smoke_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Return a Git project in which `dvc repro` has made the smoke study."""
-    folder = copy_project(
-        tmp_path_factory.mktemp("dvc") / "project",
-        data={"limit": 1000},
-        train={"networks": ["fcn"], "held_out": [0, 1], "fuse": ["fold"], "epochs": 1, "batch": 200},
-    )
+    """Return a Git project in which Snakemake has made the smoke study and `dvc repro` has recorded it."""
+    folder = tmp_path_factory.mktemp("dvc") / "project"
+    shutil.copytree(smoke_study(tmp_path_factory), folder, symlinks=True)
     git("init", "-q", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "Start", cwd=folder)

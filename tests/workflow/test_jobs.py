@@ -1,10 +1,12 @@
 """Which jobs Snakemake runs, and what it refuses, with parameters other than the smoke study's."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.workflow.project import copy_project, planned, run
+from tests.workflow.project import copy_project, plan, planned, run, tiny_study
 
 
 @pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]], ids=str)
@@ -28,7 +30,7 @@ def test_fuse_decides_how_many_jobs_train(tmp_path, fuse):
 )
 def test_a_wrong_parameter_ends_everything_in_one_line(tmp_path, section, values, message):
     folder = copy_project(tmp_path / "project", **{section: values})
-    done = run("snakemake", cwd=folder)
+    done = run("snakemake", cwd=folder) if section == "aug" else plan(folder)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("freeconv: error:")]
     assert message in line
@@ -48,10 +50,13 @@ def test_a_failed_job_shows_its_one_line_and_leaves_nothing(tmp_path):
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_shards_need_not_be_kept(tmp_path):
-    small = {"held_out": [0], "networks": ["cnn"], "epochs": 1}
-    few = {"shifts": [], "angles": []}
-    folder = copy_project(tmp_path / "project", shards={"keep": False}, train=small, measure=few)
+def test_shards_need_not_be_kept(tmp_path, tmp_path_factory):
+    folder = shutil.copytree(tiny_study(tmp_path_factory), tmp_path / "project", symlinks=True)
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("keep: true", "keep: false"))
+    for name in ("shards", "train"):
+        shutil.rmtree(folder / "results" / name)
+    assert {"shard": 1, "train_translate": 1, "figures": 1}.items() <= planned(folder).items()
     done = run("snakemake", "--cores", "2", cwd=folder)
     assert done.returncode == 0, done.stdout[-5000:]
     assert not list((folder / "results/shards").rglob("*.h5"))

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.workflow.project import copy_project, run
+from tests.workflow.project import copy_project, plan, run
 
 SMALL = {"folds": 2, "held_out": [0], "epochs": 1, "batch": 10, "networks": ["cnn"]}
 
@@ -26,7 +26,7 @@ def own(tmp_path):
 def test_a_pipe_among_the_images_ends_a_dry_run_in_one_line(own):
     folder = own()
     os.mkfifo(folder / "own/b/pipe.png")
-    done = run("snakemake", "-n", cwd=folder)
+    done = plan(folder)
     assert done.returncode == 1
     assert "freeconv: error: own: expected files and folders, received b/pipe.png (a pipe); remove it" in done.stdout
     assert "Traceback" not in done.stdout

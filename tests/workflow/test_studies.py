@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.workflow.project import copy_project, planned, run
+from tests.workflow.project import copy_project, plan, planned, run
 
 TINY = {"networks": ["cnn"], "held_out": [0], "epochs": 1, "batch": 10}
 
@@ -44,7 +44,7 @@ def test_a_study_in_a_folder_of_its_own(project, name, shared):
 
 
 def test_a_study_on_another_disk_has_its_own_parameters(project, tmp_path):
-    done = run("snakemake", "-n", "--directory", str(tmp_path / "new"), cwd=project)
+    done = plan(project, "--directory", str(tmp_path / "new"))
     assert done.returncode == 1
     assert "freeconv: error: params.yaml: expected a parameter file, received nothing" in done.stdout
     (tmp_path / "params.yaml").write_bytes((project / "params.yaml").read_bytes())
