@@ -2,8 +2,10 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.made_study import small_params, write_study
+from tests.shared import shared_folder
 
 LONGEST = ("test_all.py", "test_experiments.py", "test_growth.py", "test_train.py")  # a file is one process's
 BROWSER = Path(__file__).parent / "browser"  # has a command of its own: make test-browser
@@ -45,17 +47,19 @@ def project(tmp_path, monkeypatch):
 def made(tmp_path_factory):
     """Return the folder and parameters of a small synthetic study with its tables, figures and report made.
 
-    Tests must not change it.
+    It is made once for all test processes. Tests must not change it.
     """
     from freeconv.commands.figures import make_figures
     from freeconv.commands.report import make_report
     from freeconv.commands.tables import make_tables
 
-    folder, params = tmp_path_factory.mktemp("study"), small_params()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_study(params)
-        make_tables(params)
-        make_figures(params)
-        make_report(params)
+    folder, params = shared_folder(tmp_path_factory, "made-study"), small_params()
+    with FileLock(f"{folder}.lock"), pytest.MonkeyPatch.context() as patch:
+        if not (folder / "reports/index.html").exists():
+            folder.mkdir(exist_ok=True)
+            patch.chdir(folder)
+            write_study(params)
+            make_tables(params)
+            make_figures(params)
+            make_report(params)
     return folder, params

@@ -80,7 +80,7 @@ def test_a_continued_run_equals_one_in_one_go_wherever_it_is_continued_and_stops
     grow(folder, tmp_path / "whole", whole, stack)
     expected = contents(tmp_path / "whole", whole)
     assert patience == 9 or min(epochs_of(tmp_path / "whole", whole)) < 7
-    for first in range(1, 7):
+    for first in (1, 4, 6):
         target = tmp_path / f"{first}"
         grow(folder, target, config(**job, epochs=first), stack)
         grow(folder, target, whole, stack)

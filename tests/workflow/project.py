@@ -13,12 +13,19 @@ from benchmarks.project import ROOT
 from benchmarks.project import copy_project as copy_files
 from filelock import FileLock
 
+from tests.shared import shared_folder
+
 BIN = Path(sys.executable).parent
 
-# Most of the three seconds that `snakemake -n` takes are imports. Processes that plan are forked from one that has
-# imported Snakemake and what the package needs, but nothing of the package: each takes that of its own project.
+# Most of the three seconds that Snakemake takes to start are imports. Processes are forked from one that has imported it
+# and what the package needs, but nothing of the package: each takes that of its own project.
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["snakemake.cli", "snakemake_logger_plugin_rich", "cv2", "h5py", "pandas", "pydantic"])
+FORKED.set_forkserver_preload(
+    [
+        *("snakemake.cli", "snakemake_executor_plugin_slurm", "snakemake_logger_plugin_rich", "smart_open"),
+        *("cv2", "h5py", "pandas", "pydantic", "rich.console", "ruamel.yaml"),
+    ]
+)
 
 
 def copy_project(folder: Path, **changes) -> Path:
@@ -70,11 +77,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, **changes) -> Path:
         name: of the study; the same name must always come with the same changes.
         changes: as for `copy_project`.
     """
-    shared = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / name
-    with FileLock(shared / f"{name}.lock"):
+    folder = shared_folder(factory, name)
+    with FileLock(f"{folder}.lock"):
         if not (folder / "reports/index.html").exists():
             copy_project(folder, **changes)
             made = run("snakemake", "--cores", "2", "--resources", "gpu=2", cwd=folder)
@@ -99,18 +103,18 @@ def tiny_study(factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def plan(folder: Path, *options: str) -> subprocess.CompletedProcess:
-    """Run `snakemake -n` as `run` would, but in a process that need not import Snakemake again."""
+def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in a project as `run` would, but in a process that need not import it again."""
     with tempfile.TemporaryDirectory() as place:
         output = Path(place, "output.txt")
-        process = FORKED.Process(target=_plan, args=(folder, options, output, project_environment()))
+        process = FORKED.Process(target=_snakemake, args=(folder, options, output, project_environment()))
         process.start()
         process.join()
-        return subprocess.CompletedProcess(["snakemake", "-n", *options], process.exitcode, output.read_text())
+        return subprocess.CompletedProcess(["snakemake", *options], process.exitcode, output.read_text())
 
 
-def _plan(folder: Path, options: tuple[str, ...], output: Path, environment: dict[str, str]) -> None:
-    """Be `snakemake -n` in a folder."""
+def _snakemake(folder: Path, options: tuple[str, ...], output: Path, environment: dict[str, str]) -> None:
+    """Be Snakemake in a project."""
     assert "freeconv" not in sys.modules
     with open(output, "w") as file:
         os.dup2(file.fileno(), 1)
@@ -118,10 +122,15 @@ def _plan(folder: Path, options: tuple[str, ...], output: Path, environment: dic
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["snakemake", "-n", *options]
+    sys.argv = ["snakemake", *options]
     from snakemake.cli import main
 
     main()
+
+
+def plan(folder: Path, *options: str) -> subprocess.CompletedProcess:
+    """Run `snakemake -n` in a project."""
+    return snakemake(folder, "-n", *options)
 
 
 def planned(folder: Path, *options: str) -> dict[str, int]:

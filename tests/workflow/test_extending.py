@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from freeconv.storage.hdf5 import read_h5
-from tests.workflow.project import ROOT, plan, planned, run, tiny_study
+from tests.workflow.project import ROOT, plan, planned, snakemake, tiny_study
 
 
 def shown_files() -> dict[str, str]:
@@ -50,7 +50,7 @@ def test_members_change_nothing_until_they_are_used_and_then_run_like_built_in_o
         "train_translate": 1,
         "measure": 3,
     }
-    done = run("snakemake", cwd=finished)
+    done = snakemake(finished)
     assert done.returncode == 0, done.stdout[-5000:]
     assert planned(finished) == {}
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from freeconv.storage.hdf5 import read_h5
-from tests.workflow.project import copy_project, dvc, git, planned, run, write_params
+from tests.workflow.project import copy_project, dvc, git, planned, snakemake, write_params
 
 SECTIONS = {
     "data": {"limit": 300},
@@ -24,7 +24,7 @@ def changed(**train):
 
 def train_all(folder):
     """Train what is missing."""
-    done = run("snakemake", "all_train", "--cores", "1", cwd=folder)
+    done = snakemake(folder, "all_train", "--cores", "1")
     assert done.returncode == 0, done.stdout[-5000:]
 
 
@@ -124,7 +124,7 @@ def test_fewer_epochs_than_stored_give_the_tables_of_the_first_ones(folder):
     tables = ("accuracy", "accuracy_by_epoch", "compared", "distance")
 
     def made():
-        done = run("snakemake", "reports/tables/accuracy.csv", "--cores", "1", cwd=folder)
+        done = snakemake(folder, "reports/tables/accuracy.csv", "--cores", "1")
         assert done.returncode == 0, done.stdout[-5000:]
         return {name: (folder / f"reports/tables/{name}.csv").read_text() for name in tables}
 
