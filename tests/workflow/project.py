@@ -17,8 +17,8 @@ from tests.shared import shared_folder
 
 BIN = Path(sys.executable).parent
 
-# Most of the three seconds that Snakemake takes to start are imports. Processes are forked from one that has imported it
-# and what the package needs, but nothing of the package: each takes that of its own project.
+# Most of the three seconds that Snakemake takes to start are imports. Processes are forked from one that has imported
+# it and what the package needs, but nothing of the package: each takes that of its own project.
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
     [
