@@ -5,7 +5,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
 LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
-.PHONY: help setup demo restore test test-faults test-environments test-slurm lint bench certify docs golden lock clean
+.PHONY: help setup demo restore test test-backends test-browser test-faults test-environments test-slurm lint bench \
+	certify docs golden lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,8 +37,16 @@ demo: .venv/installed ## the study of params.yaml on real digits; then open repo
 restore: .venv/installed ## data and results of this commit from the DVC remote; Snakemake then has nothing to do
 	dvc pull
 
-test: .venv/installed ## all tests
+test: .venv/installed ## the tests: ten minutes on two cores
 	pytest
+
+test-backends: .venv/installed ## what computes with Keras, on JAX; and the layers on PyTorch, where it is installed
+	KERAS_BACKEND=jax pytest tests/architectures tests/layers/test_free_conv_2d.py tests/training tests/commands/test_train.py
+	if python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch pytest tests/layers; else \
+		echo "PyTorch: skipped, it is not installed; uv pip install --python .venv/bin/python torch, and again"; fi
+
+test-browser: .venv/installed ## pages in a browser; skipped where there is no Chromium
+	pytest tests/browser
 
 test-faults: .venv/installed ## all faults: kills, full disks, damage, locks (docs/reliability.md)
 	pytest tests/faults --all-faults --faults-page docs/reliability.md

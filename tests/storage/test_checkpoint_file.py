@@ -1,6 +1,5 @@
 """A job that is killed, at any point and however often, gives what one that is not killed gives."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -159,7 +158,6 @@ def sums(monkeypatch):
     """Train stacks that need no compilation."""
     monkeypatch.setattr(train, "build_network", lru_cache(train.build_network))
     monkeypatch.setattr(train, "compile_replicas", Sums.compiled)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power is cut here, and a busy disk takes its time
 
 
 # Runs that stop at different epochs: two one after the other, or four of which two go on together.

@@ -1,4 +1,4 @@
-"""The whole pipeline through DVC, on the smoke study: repro, experiments, and a quiet second run."""
+"""DVC on the finished smoke study: what it records, and how it leads back. Whole runs: test_experiments.py."""
 
 import base64
 import csv
@@ -7,17 +7,14 @@ import shutil
 
 import pytest
 
-from tests.workflow.project import copy_project, git, is_quiet, planned, run
+from tests.workflow.project import git, is_quiet, planned, run, smoke_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Return a Git project in which `dvc repro` has made the smoke study."""
-    folder = copy_project(
-        tmp_path_factory.mktemp("dvc") / "project",
-        data={"limit": 1000},
-        train={"networks": ["fcn"], "held_out": [0, 1], "fuse": ["fold"], "epochs": 1, "batch": 200},
-    )
+    """Return a Git project in which Snakemake has made the smoke study and `dvc repro` has recorded it."""
+    folder = tmp_path_factory.mktemp("dvc") / "project"
+    shutil.copytree(smoke_study(tmp_path_factory), folder, symlinks=True)
     git("init", "-q", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "Start", cwd=folder)
@@ -131,25 +128,25 @@ def incomplete(folder, path):
     (marks / base64.urlsafe_b64encode(path.encode()).decode()).touch()
 
 
-@pytest.mark.parametrize("change", ["nothing", "other results", "an interrupted job", "notes lost", "files lost"])
-def test_one_command_leads_back_whatever_was_made_since(study, change):
-    run_file = "results/train/mnist-5k/fcn/none/0/fold-0.h5"
+@pytest.mark.parametrize("changed", [False, True])
+def test_one_command_leads_back_whatever_was_made_since(study, changed):
+    runs = study / "results/train/mnist-5k/fcn/none/0"
     git("checkout", "-q", ".", cwd=study)
-    if change == "other results":
-        (study / run_file).write_bytes(b"trained for hours")
-        (study / "results/train/mnist-5k/fcn/none/0/fold-4.h5").write_bytes(b"likewise")
-    elif change == "an interrupted job":
-        incomplete(study, run_file)
-        (study / run_file).unlink(missing_ok=True)
-    elif change == "notes lost":
+    if changed:
+        # other results
+        (runs / "fold-0.h5").write_bytes(b"trained for hours")
+        (runs / "fold-4.h5").write_bytes(b"likewise")
+        # an interrupted job
+        incomplete(study, "results/train/mnist-5k/fcn/none/0/fold-3.h5")
+        (runs / "fold-3.h5").unlink()
+        # Snakemake's notes and files lost
         shutil.rmtree(study / ".snakemake/metadata")
-    elif change == "files lost":
         shutil.rmtree(study / "results/measure")
     done = run("freeconv", "checkout", cwd=study)
     assert done.returncode == 0, done.stdout
     assert is_quiet(study)
     moved = [path.read_bytes() for path in (study / "attic").rglob("*.h5")]
-    if change == "other results":
+    if changed:
         assert sorted(moved) == [b"likewise", b"trained for hours"]
     shutil.rmtree(study / "attic", ignore_errors=True)
 

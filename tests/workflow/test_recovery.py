@@ -12,7 +12,7 @@ import pytest
 from freeconv.machine.watchdog import OWNER
 from freeconv.study import grid
 from freeconv.study.params import load_params
-from tests.workflow.project import copy_project, planned, project_environment, run
+from tests.workflow.project import copy_project, plan, planned, project_environment, run
 
 TARGET = ("all_train", "--cores", "2")
 LOG = "logs/train/mnist-5k/cnn/none.log"
@@ -119,7 +119,7 @@ def test_parameters_that_run_code_are_refused(folder, where):
     else:
         (folder / "more.yaml").write_text(template)
         options = ("--configfile", "more.yaml")
-    done = run("snakemake", "-n", *options, cwd=folder)
+    done = plan(folder, *options)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if "freeconv" in line]
     assert re.fullmatch(
