@@ -120,7 +120,7 @@ class Sums(Replicas):
     __slots__ = ()
 
     @classmethod
-    def compiled(cls, model, _):
+    def compiled(cls, model, *_):
         places = {variable.path: place for place, variable in enumerate(model.trainable_variables)}
 
         def stack(start):
@@ -148,7 +148,7 @@ class Sums(Replicas):
             def keep(positions):
                 return stack(keras.tree.map_structure(lambda array: array[positions], state))
 
-            return cls(learn, evaluate, weights, keep, lambda: keras.tree.map_structure(np.copy, state))
+            return cls(learn, evaluate, lambda *_: {}, weights, keep, lambda: keras.tree.map_structure(np.copy, state))
 
         return stack
 
@@ -202,8 +202,8 @@ def test_a_stack_that_was_split_stays_split(folder, tmp_path, sums, monkeypatch,
     """Memory may be short for a time only: what the killed job trained in halves must not begin again as a whole."""
     job, short = JOBS["on"], [True]
 
-    def compiled(model, rate):
-        make = Sums.compiled(model, rate)
+    def compiled(model, *settings):
+        make = Sums.compiled(model, *settings)
 
         def limited(state):
             stack, number = make(state), len(state["step"])
