@@ -29,6 +29,7 @@ BENCHMARKS = (
     ("augmentation", "tensorflow"),
     ("shards", "tensorflow"),
     ("evaluation", "tensorflow"),
+    ("measures", "tensorflow"),
     ("stacking", "tensorflow"),
     ("stacking", "jax"),
     ("growth", "tensorflow"),
