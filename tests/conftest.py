@@ -1,5 +1,4 @@
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ BROWSER = Path(__file__).parent / "browser"  # has a command of its own: make te
 # Networks of tests are compiled for seconds and run for milliseconds: XLA takes a third less time to compile what it
 # does not optimize. The golden numbers are computed without this.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-
-
-def pytest_configure(config):
-    """Compile equal networks once for all processes of a session, with TensorFlow."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="freeconv-compiled-")
-        config.add_cleanup(folder.cleanup)
-        os.environ.setdefault("TF_XLA_FLAGS", f"--tf_xla_persistent_cache_directory={folder.name}")
 
 
 def pytest_ignore_collect(collection_path, config):
