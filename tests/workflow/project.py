@@ -86,9 +86,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, **changes) -> Path:
     return folder
 
 
+SMOKE = {"data": {"limit": 1000}, "train": {"batch": 200}}
+
+
 def smoke_study(factory: pytest.TempPathFactory) -> Path:
-    """Return a project with the finished smoke study. Tests must not change it."""
-    return made_once(factory, "smoke-study")
+    """Return a project with the finished smoke study of fewer images, as `SMOKE` says. Tests must not change it."""
+    return made_once(factory, "smoke-study", **SMOKE)
 
 
 def tiny_study(factory: pytest.TempPathFactory) -> Path:

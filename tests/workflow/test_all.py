@@ -13,7 +13,7 @@ import pytest
 
 from freeconv.study import grid
 from freeconv.study.params import load_params
-from tests.workflow.project import planned, run, smoke_study, write_params
+from tests.workflow.project import SMOKE, planned, run, smoke_study, write_params
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,12 @@ def study(tmp_path_factory):
 
 
 REPORT = {"tables", "figures", "report"}
+
+
+def change_params(study, **changes):
+    """Write the study's parameters, changed."""
+    sections = {*SMOKE, *changes}
+    write_params(study, **{name: {**SMOKE.get(name, {}), **changes.get(name, {})} for name in sections})
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -93,20 +99,20 @@ def test_touched_files_are_not_made_again(study):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_changed_parameter_makes_its_dependents_again(study, changes, expected):
-    write_params(study, **changes)
+    change_params(study, **changes)
     try:
         jobs = set(planned(study))
     finally:
-        write_params(study)
+        change_params(study)
     assert jobs == expected if expected else {"shard", "train_none", "train_translate"} <= jobs
 
 
 def test_another_level_trains_only_what_is_missing(study):
-    write_params(study, aug={"translate": [0, 0.2, 0.3]}, train={"fuse": ["fold", "level"]})
+    change_params(study, aug={"translate": [0, 0.2, 0.3]}, train={"fuse": ["fold", "level"]})
     try:
         jobs = planned(study)
     finally:
-        write_params(study)
+        change_params(study)
     # level 0 stays; with levels fused, the job of all translations is one
     assert jobs["shard"] == 2
     assert "train_none" not in jobs
