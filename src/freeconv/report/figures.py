@@ -13,12 +13,10 @@ from matplotlib.patches import Patch
 
 from freeconv.analysis.distance import distance_key
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.networks import NETWORKS
 from freeconv.report.panels import (
     DASHED,
     INDEPENDENT,
     MEASURE_TITLES,
-    PALETTE,
     UNTRAINED,
     VCP_TITLE,
     draw_levels,
@@ -27,11 +25,12 @@ from freeconv.report.panels import (
     legend,
     level_legend,
     limit_to_shares,
+    network_color,
     new_figure,
     no_runs,
     whole_numbers,
 )
-from freeconv.report.titles import free_first, metric_title, network_title
+from freeconv.report.titles import metric_title, network_title
 
 SAMPLE_ROWS = 3
 
@@ -39,12 +38,6 @@ AUTHORS = Patch(color="0.4", alpha=0.25, linewidth=0, label="the authors'\nruns,
 
 
 ACCURACY_METRICS = ("train_acc", "val_acc", "translate_acc")
-
-
-def network_color(network: str) -> tuple[float, float, float]:
-    """Return a registered network's colour, the same in all studies: first the paper's two."""
-    order = dict.fromkeys(["fcn", "cnn", *free_first(NETWORKS)])
-    return PALETTE[list(order).index(network) % len(PALETTE)]
 
 
 def draw_accuracy(

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from freeconv.analysis.distance import run_columns
 from freeconv.augmentations import AUGMENTATIONS
+from freeconv.report.colors import level_colors
 from freeconv.report.panels import (
     INDEPENDENT,
     PALETTE,
@@ -23,7 +24,6 @@ from freeconv.report.panels import (
     draw_line,
     layer_title,
     legend,
-    level_colors,
     level_legend,
     limit_to_shares,
     new_figure,

@@ -18,7 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.report.titles import network_title
+from freeconv.networks import NETWORKS
+from freeconv.report.colors import SERIES, level_colors
+from freeconv.report.titles import free_first, network_title
 from freeconv.vocabulary import level_text
 
 DPI = 150
@@ -33,7 +35,7 @@ MEASURE_TITLES = {"euclidean": "Euclidean", "cosine": "cosine"}
 DASHED = (0, (4, 3))
 
 
-PALETTE = sns.color_palette("colorblind")
+PALETTE = [light for light, _ in SERIES]
 
 
 UNTRAINED: dict[str, Any] = {"color": "0.25", "linestyle": "", "marker": "o", "markerfacecolor": "white", "zorder": 5}
@@ -94,12 +96,10 @@ def over_folds(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return values.agg(median="median", low="min", high="max").reset_index()
 
 
-def level_colors(levels: Iterable[float]) -> dict[float, Any]:
-    """Return a colour for each level, darker for lower ones."""
-    ordered = sorted(levels)
-    # the lightest end of viridis is too pale for a line on white
-    shades = np.linspace(0, 0.9, len(ordered))
-    return dict(zip(ordered, matplotlib.colormaps["viridis"](shades), strict=True))
+def network_color(network: str) -> str:
+    """Return a registered network's colour, the same in all studies: first the paper's two."""
+    order = dict.fromkeys(["fcn", "cnn", *free_first(NETWORKS)])
+    return PALETTE[list(order).index(network) % len(PALETTE)]
 
 
 def draw_levels(

@@ -1,0 +1,117 @@
+"""A gallery of kernels by position, over epochs: weight sharing that one can see."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from freeconv.report.panels import new_figure, no_runs
+from freeconv.vocabulary import level_text
+
+FILTERS = 4
+LEVELS = 3  # the lowest, one between, the highest
+
+# Snapshots of one layer after some epochs: float (epochs, positions, kh · kw · channels, filters), by level.
+Snapshots = Mapping[float, tuple[Sequence[int], np.ndarray]]
+
+KEYS = ["level", "epoch", "row", "column"]
+
+
+def chosen_levels(levels: Sequence[float]) -> list[float]:
+    """Return the levels that a gallery shows: the lowest, one between, the highest."""
+    ordered = sorted(levels)
+    places = np.linspace(0, len(ordered) - 1, min(LEVELS, len(ordered))).round().astype(int)
+    return [ordered[place] for place in places]
+
+
+def kernel_table(snapshots: Snapshots, grid: tuple[int, int], kernel: tuple[int, int]) -> pd.DataFrame:
+    """Return kernels as a table: a row for each level, epoch and position.
+
+    Args:
+        snapshots: level to epochs and kernels of a layer.
+        grid: rows and columns of positions.
+        kernel: height and width of a kernel.
+
+    Returns:
+        Columns level, epoch, row, column and one for each weight of the first `FILTERS` filters, called
+        `w<row>_<column>_<channel>_<filter>`.
+    """
+    frames = []
+    for level, (epochs, kernels) in snapshots.items():
+        channels = kernels.shape[2] // (kernel[0] * kernel[1])
+        names = [f"w{y}_{x}_{z}_{f}" for y, x, z, f in np.ndindex(*kernel, channels, min(FILTERS, kernels.shape[3]))]
+        for epoch, of_epoch in zip(epochs, kernels, strict=True):
+            frame = pd.DataFrame(of_epoch[..., :FILTERS].reshape(len(of_epoch), -1).astype("float32"), columns=names)
+            rows, columns = np.divmod(np.arange(len(frame)), grid[1])
+            frames.append(
+                pd.concat([pd.DataFrame(dict(zip(KEYS, (level, epoch, rows, columns), strict=True))), frame], axis=1)
+            )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=KEYS)
+
+
+def gallery(table: pd.DataFrame) -> dict[str, Any]:
+    """Return what a page needs to show kernels: sizes, and weights in 255 steps.
+
+    Args:
+        table: as `kernel_table` returns it, and not empty.
+
+    Returns:
+        levels, epochs, grid (rows, columns), kernel (height, width), filters, and values: base64 of int8 (levels,
+        epochs, positions, height, width, channels, filters), in units of the largest weight of each filter but for the
+        largest hundredth.
+    """
+    values = _weights(table)
+    levels, epochs = (table[name].drop_duplicates() for name in ("level", "epoch"))
+    return {
+        "levels": levels.tolist(),
+        "epochs": epochs.tolist(),
+        "grid": [int(table[name].max()) + 1 for name in ("row", "column")],
+        "kernel": list(values.shape[3:5]),
+        "filters": values.shape[6],
+        "values": b64encode(np.rint(127 * _relative(values)).astype("int8").tobytes()).decode(),
+    }
+
+
+def draw_gallery(table: pd.DataFrame) -> Figure:
+    """Draw the kernels of one filter at all positions: a row per level, a column per epoch.
+
+    Args:
+        table: as `kernel_table` returns it.
+    """
+    if table.empty:
+        return no_runs()
+    values = _relative(_weights(table)).mean(axis=5)[..., 0]  # over channels, of the first filter
+    levels, epochs = (table[name].drop_duplicates().tolist() for name in ("level", "epoch"))
+    rows, columns = (int(table[name].max()) + 1 for name in ("row", "column"))
+    height, width = values.shape[3:5]
+    figure = new_figure(len(levels) / max(len(epochs), 2) * 1.08)
+    for (level, epoch), axes in np.ndenumerate(figure.subplots(len(levels), len(epochs), squeeze=False)):
+        tiles = np.full((rows, height + 1, columns, width + 1), np.nan)
+        tiles[:, :height, :, :width] = values[level, epoch].reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
+        axes.imshow(tiles.reshape(rows * (height + 1), -1)[:-1, :-1], cmap="RdBu_r", vmin=-1, vmax=1)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        if level == 0:
+            axes.set_title("untrained" if epochs[epoch] == 0 else f"epoch {epochs[epoch]}")
+        if epoch == 0:
+            axes.set_ylabel(f"level {level_text(levels[level])}")
+    return figure
+
+
+def _weights(table: pd.DataFrame) -> np.ndarray:
+    """Return weights (levels, epochs, positions, height, width, channels, filters)."""
+    names = [name for name in table if str(name).startswith("w")]
+    shape = tuple(
+        size + 1 for size in map(max, zip(*(map(int, str(name)[1:].split("_")) for name in names), strict=True))
+    )
+    levels, epochs = table["level"].nunique(), table["epoch"].nunique()
+    return table[names].to_numpy(float).reshape(levels, epochs, -1, *shape)
+
+
+def _relative(values: np.ndarray) -> np.ndarray:
+    """Return weights in [-1, 1], in units of each filter's largest but for the largest hundredth."""
+    largest = np.quantile(abs(values), 0.99, axis=(2, 3, 4, 5), keepdims=True)
+    return np.clip(values / np.where(largest > 0, largest, 1), -1, 1)
