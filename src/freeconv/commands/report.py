@@ -47,7 +47,7 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
         distances,
         _read_pictures(params, folder),
         {claim.id: claim for claim in load_claims()[0]},
-        {path for pair in run_logs(params).items() for path in pair if Path(path).is_file()},
+        _files(params, folder),
         _origin(),
     )
     for (dataset, augmentation), rows in results.tables["compared"].groupby(["dataset", "augmentation"], sort=False):
@@ -113,6 +113,13 @@ def _read_trained_distances(folder: str) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["dataset", "augmentation", "level", "network", "metric", "median"])
     return frame.astype({"median": float})
+
+
+def _files(params: Params, folder: str) -> set[str]:
+    """Return the runs and logs that there are, and the files of pictures relative to the pages."""
+    files = {path for pair in run_logs(params).items() for path in pair if Path(path).is_file()}
+    pictures = [*Path(folder, "figures").glob("*"), *Path(folder, "drawings").glob("*")]
+    return files | {path.relative_to(folder).as_posix() for path in pictures}
 
 
 def _read_pictures(params: Params, folder: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from freeconv.datasets import paper_dataset
 from freeconv.report.claim_rows import decidable
 from freeconv.report.medians import UNTRAINED, Medians, median
 from freeconv.report.numbers import level_percent, percent
-from freeconv.report.titles import free_first, network_title
+from freeconv.report.titles import capitalized, free_first, network_title
 from freeconv.study import grid
 from freeconv.study.params import Params
 from freeconv.study.protocol import FOLDS, PROTOCOLS, conditions
@@ -77,7 +77,7 @@ def _decided(judged: pd.DataFrame) -> str:
     counts = judged.loc[judged["family"] == "primary", "verdict"].value_counts()
     return (
         f"Of the paper's {_count(tested, 'tested claim')} these runs support {counts.get('supported', 0)} and "
-        f"contradict {counts.get('contradicted', 0)}; {tested - decided} stay{'s' if tested - decided == 1 else ''} open."
+        f"contradict {counts.get('contradicted', 0)}; open: {tested - decided}."
     )
 
 
@@ -90,13 +90,13 @@ def _on_accuracy(params: Params, medians: Medians, paper: Mapping[tuple[str, flo
         if not levels:
             continue
         ends = list(dict.fromkeys([levels[0], levels[-1]]))
-        ours = " and ".join(
-            f"{percent(median(medians, level, network, METRIC))} % of them trained {_trained(augmentation, level)}"
-            for level in ends
-        )
-        theirs = [paper.get((network, level), math.nan) for level in ends]
-        beside = "" if any(map(math.isnan, theirs)) else f" (the paper: {' and '.join(map(percent, theirs))})"
-        parts.append(f"the {network_title(network)} recognises {ours}{beside}")
+        texts = []
+        for level in ends:
+            theirs = paper.get((network, level), math.nan)
+            beside = "" if math.isnan(theirs) else f" (in the paper {percent(theirs)} %)"
+            ours = percent(median(medians, level, network, METRIC))
+            texts.append(f"{ours} % when trained {_trained(augmentation, level)}{beside}")
+        parts.append(f"the {network_title(network)} recognises {' and '.join(texts)}")
     if not parts:
         return "No accuracy on translated images was recorded."
     return f"Of translated images of {dataset}, {'; '.join(parts)}."
@@ -115,23 +115,22 @@ def _on_difference(params: Params, medians: Medians, paper: Mapping[tuple[str, f
         theirs = paper.get((first, level), math.nan) - paper.get((second, level), math.nan)
         beside = "" if math.isnan(theirs) else f" ({_apart(theirs)} in the paper)"
         names = f"the {network_title(first)} is {_apart(ours)} the {network_title(second)}{beside}"
-        parts.append(f"Trained {there}, {names}")
+        parts.append(f"{names} when both are trained {there}")
     if kernels := _on_kernels(params, medians):
-        parts.append(kernels if parts else f"{kernels[:1].upper()}{kernels[1:]}")
-    return f"{'; '.join(parts)}." if parts else "There is one network alone, with nothing beside it."
+        parts.append(kernels)
+    return f"{capitalized('; '.join(parts))}." if parts else "There is one network alone, with nothing beside it."
 
 
 def _on_kernels(params: Params, medians: Medians) -> str:
-    """Return how the distance between neighbouring kernels changes in training, at the highest level."""
+    """Return how the distance between neighbouring kernels changes in training, at the highest level that was run."""
     key = distance_key(min(params.distance.radii), params.distance.measures[0])
     for level in sorted(params.levels(shown_augmentation(params)), reverse=True):
         start, end = (median(medians, level, "fcn", name) for name in (UNTRAINED + key, key))
         if not (math.isnan(start) or math.isnan(end)) and start > 0:
             change = 100 * (end / start - 1)
-            where = "" if len(params.levels(shown_augmentation(params))) == 1 else f" at {level_percent(level)}"
-            return (
-                f"its neighbouring kernels{where} end {abs(change):.1f} % {'closer' if change < 0 else 'further apart'}"
-            )
+            where = f", trained {_trained(shown_augmentation(params), level)},"
+            side = "closer" if change < 0 else "further apart"
+            return f"the FCN's neighbouring kernels{where} end {abs(change):.1f} % {side} than before training"
     return ""
 
 

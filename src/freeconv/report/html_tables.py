@@ -434,7 +434,8 @@ def search_table(params: Params, dataset: str, search: pd.DataFrame, counts: Cou
     return Table(
         f"{dataset}: search for hyperparameters",
         f"{dataset}, images as they are: highest accuracy (in per cent) and lowest loss of a run on held-out images, "
-        f"and epochs trained, medians over n runs. {MISSING}: missing. ★: chosen, the network's highest accuracy.{theirs}",
+        f"and epochs trained, medians over n runs. {MISSING}: missing. ★: chosen, the network's highest accuracy."
+        f"{theirs}",
         [
             Column("Layers"),
             Column("Learning rate"),

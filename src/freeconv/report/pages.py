@@ -10,11 +10,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__
+from freeconv.analysis.authors import DATASET as AUTHORS_DATASET
+from freeconv.analysis.authors import authors_envelope
 from freeconv.augmentations import AUGMENTATIONS
+from freeconv.datasets import paper_dataset
+from freeconv.report import charts
 from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
 from freeconv.report.captions import Caption, drawing_caption, figure_caption
 from freeconv.report.citation import bibtex
 from freeconv.report.claim_rows import Group, claim_groups, registration
+from freeconv.report.colors import style_sheet
 from freeconv.report.exports import as_csv, as_latex, as_markdown
 from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
@@ -39,7 +44,8 @@ from freeconv.report.medians import Medians, medians_of
 from freeconv.report.numbers import MISSING
 from freeconv.report.problems import problem_groups
 from freeconv.report.run_rows import COLUMNS, TEXTS, run_cells
-from freeconv.report.svg import inline_svg
+from freeconv.report.svg import for_page
+from freeconv.report.titles import free_first
 from freeconv.study import grid, paths
 from freeconv.study.claims import Claim
 from freeconv.study.params import Params
@@ -58,6 +64,7 @@ EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaT
 # Tables that pages are made of.
 TABLES = (
     "accuracy",
+    "accuracy_by_epoch",
     "authors",
     "calibration",
     "checklist",
@@ -103,7 +110,7 @@ class Results:
         trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
         pictures: content of the SVG files that there are, by their paths relative to the pages.
         claims: the claims by id, for their margins.
-        files: paths of the runs and logs that there are.
+        files: paths of the runs and logs that there are, and of the files of pictures relative to the pages.
         origin: where, when and from what the report is made.
     """
 
@@ -146,7 +153,8 @@ class Figure(NamedTuple):
         alt: what stands for it where it cannot be seen.
         caption: the text below it.
         svg: its picture; empty if it is missing.
-        file: address of its SVG file; empty if it is missing.
+        spec: of the chart that scripts make of it; None if there is none.
+        csv, pdf: addresses of the numbers behind it and of its PDF file; empty if they are not there.
     """
 
     id: str
@@ -154,7 +162,9 @@ class Figure(NamedTuple):
     alt: str
     caption: str
     svg: str
-    file: str
+    spec: Mapping[str, Any] | None = None
+    csv: str = ""
+    pdf: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,7 +236,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(version=__version__, **values)
+    return environment.get_template(template).render(version=__version__, colors=style_sheet(), **values)
 
 
 def augmentation_parts(results: Results) -> list[Part]:
@@ -367,13 +377,25 @@ def first_screen(results: Results) -> FirstScreen:
     origin = results.origin
     return FirstScreen(
         sentences=answer(params, judged, results.rows("compared", dataset, augmentation), medians),
-        picture=Figure("figure-answer", FIGURE_TITLES["answer"], "", "", "", ""),
+        picture=_answer_picture(results, dataset, augmentation),
         dataset=dataset,
         dials=dials(params, dataset, results.images.get(dataset), compared[compared["dataset"] == dataset]),
         decides=verdict_on_the_run(params, judged, results.images),
         facts=_facts(results),
         citation=bibtex(origin.citation, origin.commit, origin.date) if origin.citation else "",
     )
+
+
+def _answer_picture(results: Results, dataset: str, augmentation: str) -> Figure:
+    """Return the picture that carries the answer: accuracy on translated images by level of training."""
+    networks = free_first(results.params.train.networks)
+    compared = results.rows("compared", dataset, augmentation)
+    spec = charts.answer(compared, networks, augmentation, chance=_chance(results, dataset))
+    caption = (
+        f"Networks trained on images of {dataset} at each level of {AUGMENTATIONS[augmentation].title}, on translated "
+        "images that they were not trained on: medians over epochs and folds, with 95 % intervals; dashed: the paper's."
+    )
+    return Figure("figure-answer", FIGURE_TITLES["answer"], caption, caption, "", spec)
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
@@ -436,6 +458,7 @@ def index_page(results: Results) -> dict[str, Any]:
         "method": method_tables(results),
         "aggregate": AGGREGATES[params.report.aggregate],
         "folds": len(grid.held_out(params)),
+        "bundle": charts.bundle(),
     }
 
 
@@ -472,28 +495,56 @@ def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
     """Return a figure of `grid.figures`."""
     path = PurePath(paths.figure_file(".", dataset, subject, name, "svg")).as_posix()
     title = f"{dataset}, {FIGURE_TITLES.get(name.partition('-')[0], name)}"
-    return picture(results.pictures, path, title, figure_caption(dataset, subject, name))
+    found = picture(results, path, title, figure_caption(dataset, subject, name))
+    return found._replace(spec=_chart(results, dataset, subject, name))
+
+
+def _chart(results: Results, dataset: str, subject: str, name: str) -> Mapping[str, Any] | None:
+    """Return the chart that a figure becomes where scripts run; None if there is none, or nothing to show."""
+    params = results.params
+    networks = free_first(params.train.networks)
+    if name == "accuracy" and subject != "vcp":
+        curves, levels = results.rows("accuracy_by_epoch", dataset, subject), params.levels(subject)
+        authors = authors_envelope() if paper_dataset(dataset) == AUTHORS_DATASET else None
+        shown = charts.accuracy_by_epoch(curves, networks, levels, subject, authors, _chance(results, dataset))
+        return None if curves.empty else shown
+    return None
+
+
+def _chance(results: Results, dataset: str) -> float | None:
+    """Return the accuracy of guessing; None if it is not known how many classes there are."""
+    rows = results.tables["dataset"]
+    classes = int(((rows["dataset"] == dataset) & (rows["kind"] == "class")).sum())
+    return 1 / classes if classes else None
 
 
 def drawing(results: Results, name: str) -> Figure:
     """Return a drawing of `grid.drawing_files`."""
     path = PurePath(paths.drawing_file(".", name, "svg")).as_posix()
-    return picture(results.pictures, path, name, drawing_caption(name))
+    return picture(results, path, name, drawing_caption(name))
 
 
-def picture(pictures: Mapping[str, str], path: str, title: str, caption: Caption) -> Figure:
+def picture(results: Results, path: str, title: str, caption: Caption) -> Figure:
     """Return a picture of a page.
 
     Args:
-        pictures: as of `Results`.
-        path: of its SVG file, relative to the page.
+        results: what pages are made of.
+        path: of its SVG file, relative to the page; files of other kinds are beside it.
         title: what it is called.
         caption: what stands for it and below it.
     """
     name = f"figure-{PurePath(path).stem}"
-    if path not in pictures:
-        return Figure(name, title, *caption, "", "")
-    return Figure(name, title, *caption, inline_svg(pictures[path], name), path)
+    if path not in results.pictures:
+        return Figure(name, title, *caption, "")
+    csv, pdf = (PurePath(path).with_suffix(suffix).as_posix() for suffix in (".csv", ".pdf"))
+    return Figure(
+        name,
+        title,
+        *caption,
+        charts.themed(for_page(results.pictures[path]), name),
+        csv=csv if csv in results.files else "",
+        pdf=pdf if pdf in results.files else "",
+    )
 
 
 def _exports(dataset: str, augmentation: str) -> list[tuple[str, str]]:

@@ -1,40 +1,33 @@
-"""Pictures as part of a page: SVG files made to stand in one document, their text as text."""
+"""SVG files made lighter, and to fit a page."""
 
 import re
 
-_HEAD = re.compile(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
-_STYLE_OF_ALL = re.compile(r"<style type=\"text/css\">\*\{(?P<rules>[^}]*)\}</style>")
-_SIZE = re.compile(r"<svg\b[^>]*>")
-_NAMED = re.compile(r"(?P<before>\bid=\"|href=\"#|url\(#)(?P<name>[^\")]+)")
+_WHOLE_PAGE = '<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>'
+_NOT_SEEN = re.compile(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
+_OPENING = re.compile(r"<svg\b[^>]*>")
 _PATH = re.compile(r"(?<= d=\")[^\"]+")
 _LONG = re.compile(r"\d+\.\d{3,}")
 
 
-def inline_svg(text: str, name: str) -> str:
-    """Return an SVG file's picture as an element of a page.
+def for_page(svg: str) -> str:
+    """Return an SVG file's picture as an element of a page, as wide as drawn and at most as the page.
 
-    It has no header and no metadata, its width is that of the page, names inside it are its own, and its paths are
-    exact to a hundredth of a pixel.
-
-    Args:
-        text: content of the file.
-        name: of the picture, unlike all others of the page.
+    Metadata is left out, paths are exact to a hundredth of a point, and the style of all elements, which matplotlib
+    writes, is that of the picture alone.
     """
-    text = _HEAD.sub("", text).strip()
-    text = _STYLE_OF_ALL.sub("", text)  # would be the style of the whole page
-    text = _SIZE.sub(_responsive, text, count=1)
-    text = _NAMED.sub(lambda found: f"{found['before']}{name}-{found['name']}", text)
-    return _PATH.sub(lambda path: _LONG.sub(_rounded, path[0]), text)
+    svg = _NOT_SEEN.sub("", svg).replace(_WHOLE_PAGE, "").strip()
+    svg = _OPENING.sub(_fitting, svg, count=1)
+    return _PATH.sub(lambda path: _LONG.sub(_rounded, path[0]), svg)
 
 
-def _responsive(found: re.Match[str]) -> str:
-    """Return the opening tag with a style in the place of a size: as wide as drawn, at most as the page."""
-    tag = found[0]
-    width = re.search(r"\bwidth=\"([\d.]+)(pt|px)?\"", tag)
-    tag = re.sub(r"\s(?:width|height|style)=\"[^\"]*\"", "", tag)
-    pixels = 0.0 if width is None else float(width[1]) * (4 / 3 if width[2] == "pt" else 1)
-    size = f' style="width:{pixels:.0f}px"' if pixels else ""
-    return f'{tag[:-1]} aria-hidden="true" focusable="false"{size}>'
+def _fitting(found: re.Match[str]) -> str:
+    """Return the opening tag with its width as a style, and no height."""
+    width = re.search(r"\bwidth=\"([\d.]+)(pt)?", found[0])
+    tag = re.sub(r"\s(?:width|height|style)=\"[^\"]*\"", "", found[0])
+    style = "stroke-linejoin:round;stroke-linecap:butt"
+    if width:
+        style += f";width:{float(width[1]) * (4 / 3 if width[2] else 1):.0f}px"
+    return f'{tag[:-1]} aria-hidden="true" focusable="false" style="{style}">'
 
 
 def _rounded(number: re.Match[str]) -> str:
