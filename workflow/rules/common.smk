@@ -329,6 +329,11 @@ def study_text(wildcards):
     return PARAMS.text()
 
 
+def tables_text(wildcards):
+    """Return the parameters that tables depend on as JSON."""
+    return grid.tables_params(PARAMS).text()
+
+
 def text(config):
     """Return the function that gives a configuration as JSON."""
     return lambda wildcards: config(wildcards).text()

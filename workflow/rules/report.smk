@@ -27,7 +27,7 @@ rule tables:
     benchmark:
         "logs/tables.tsv"
     params:
-        params=study_text,
+        params=tables_text,
         code=code.tables_code(),
     shell:
         "freeconv tables {params.params:q} --code {params.code} > {log} 2>&1"
@@ -37,6 +37,9 @@ rule figures:
     input:
         paths.table_files(),
         grid.sample_shard_files(PARAMS),
+        grid.kernel_run_files(PARAMS),
+        # Data beside the code, which a module's hash does not see.
+        authors=in_project("src/freeconv/analysis/authors_envelope.csv"),
     output:
         grid.figure_files(PARAMS),
     log:

@@ -4,13 +4,11 @@ Colours are CSS variables of `colors`, so charts follow the page. What a reader 
 templates/charts.js makes labelled controls and the table beside each chart.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from freeconv.analysis.distance import distance_key
@@ -22,10 +20,10 @@ from freeconv.report.colors import (
     SOFT,
     SUPPORTED,
     TEXT,
-    THEME,
     level_colors,
     variable,
 )
+from freeconv.report.distance_rows import independent
 from freeconv.report.html_tables import VERDICTS
 from freeconv.report.panels import MEASURE_TITLES, layer_title, network_color, one_line
 from freeconv.report.thinning import thinned
@@ -197,25 +195,14 @@ def distance(
     """Return kernel distance by epoch, all radii in one panel, as per cent of that of independent kernels.
 
     Args:
-        distances: columns layer, measure, radius, level, epoch, median, low and high of one dataset and augmentation
-            (`spread.distances`); of many epochs some are shown.
+        distances: rows of `distance_rows.in_percent` of one dataset and augmentation; of many epochs some are shown.
         levels: those to choose from.
         augmentation: which one the levels are of.
-        positions: layer to its number of positions; layers without are left out.
+        positions: layer to its number of positions, for the authors' runs.
         authors: as for `accuracy_by_epoch`.
     """
-    rows = distances[distances["level"].isin(levels) & distances["layer"].isin(list(positions))]
-    rows = thinned(rows)
-    scale = 100 / independent(rows, positions)
-    table = pd.DataFrame(
-        {
-            "panel": _panels(rows),
-            "level": rows["level"],
-            "radius": rows["radius"],
-            "epoch": rows["epoch"],
-            **{to: rows[of] * scale for to, of in (("distance", "median"), ("low", "low"), ("high", "high"))},
-        }
-    )
+    rows = thinned(distances[distances["level"].isin(levels)])
+    table = pd.DataFrame({"panel": _panels(rows), **rows[["level", "radius", "epoch", "distance", "low", "high"]]})
     panels, radii = list(dict.fromkeys(table["panel"])), [int(radius) for radius in sorted(set(table["radius"]))]
     ordered = sorted(set(table["level"]))
     colors = [variable(color) for color in level_colors(ordered).values()]
@@ -265,17 +252,6 @@ def distance(
     return _spec(layers, tables, params, controls, columns)
 
 
-def independent(distances: pd.DataFrame, positions: Mapping[str, int]) -> pd.Series:
-    """Return the distance expected of independent kernels for each row: √(2 / positions), or 1 for cosine distances.
-
-    Args:
-        distances: columns layer and measure.
-        positions: layer to its number of positions; NaN for layers without.
-    """
-    euclidean = np.sqrt(2 / distances["layer"].map(dict(positions)).astype(float))
-    return euclidean.where(distances["measure"] == "euclidean", 1.0)
-
-
 def _panels(rows: pd.DataFrame) -> pd.Series:
     """Return which panel each row of distances belongs to, in words."""
     return rows["layer"].map(layer_title) + ", " + rows["measure"].map(MEASURE_TITLES)
@@ -296,17 +272,14 @@ def _authors_distances(rows: pd.DataFrame, authors: pd.DataFrame, positions: Map
     return pd.concat(found) if found else pd.DataFrame(columns=["panel", "radius", "epoch", "low", "high"])
 
 
-def forest(claims: pd.DataFrame, positions: int | None = None) -> Spec:
+def forest(rows: pd.DataFrame) -> Spec:
     """Return a forest plot of the paper's claims: ours with interval, the paper's value, and the verdict.
 
-    Differences of accuracies are in points, those of kernel distances in per cent of the distance of independent
-    kernels. Only decisions are in colour.
+    Only decisions are in colour.
 
     Args:
-        claims: rows of `judgement.judge` of one dataset; those without a number of ours or the paper's are left out.
-        positions: of the first free layer, for claims on distances; those are left out if None.
+        rows: as `forest_rows.forest_rows` returns them.
     """
-    rows = forest_rows(claims, positions)
     table = rows.assign(claim=rows["id"] + "|" + rows["mark"] + " " + rows["verdict"])
     verdicts = list(VERDICTS)
     colors = [variable({"supported": SUPPORTED, "contradicted": CONTRADICTED}.get(name, SOFT)[0]) for name in verdicts]
@@ -345,32 +318,6 @@ def forest(claims: pd.DataFrame, positions: int | None = None) -> Spec:
     columns += [("paper", "Paper"), ("kind", "Kind")]
     tables = {"rows": table, "zero": pd.DataFrame({"value": [0]})}
     return _spec(layers, tables, params, controls, columns, height={"step": 34})
-
-
-TESTED, EXPLORATORY = "tested", "exploratory"
-
-
-def forest_rows(claims: pd.DataFrame, positions: int | None = None) -> pd.DataFrame:
-    """Return what a forest plot shows, tested claims first.
-
-    Args:
-        claims: as for `forest`.
-        positions: as for `forest`.
-
-    Returns:
-        Columns id, statement, verdict, mark, kind, ours, low, high, paper (per cent), reason.
-    """
-    is_distance = claims["comparison"].str.contains("distance")
-    scale = np.where(is_distance, 100 / np.sqrt(2 / positions) if positions else np.nan, 100.0)
-    numbers = {name: claims[name].astype(float) * scale for name in ("ours", "low", "high", "paper")}
-    rows = claims[["id", "statement", "verdict", "reason"]].assign(
-        **numbers,
-        mark=claims["verdict"].map(VERDICTS),
-        kind=np.where(claims["family"] == "primary", TESTED, EXPLORATORY),
-    )
-    rows = rows.dropna(subset=["ours", "paper"], how="all")
-    order = ["id", "statement", "verdict", "mark", "kind", "ours", "low", "high", "paper", "reason"]
-    return rows.sort_values("kind", ascending=False, kind="stable")[order].reset_index(drop=True)
 
 
 def _accuracies(rows: pd.DataFrame, mean: str) -> pd.DataFrame:
@@ -495,22 +442,3 @@ CONFIG: Spec = {
     },
     "text": {"color": variable(TEXT[0]), "fontSize": 12},
 }
-
-
-def themed(svg: str, prefix: str) -> str:
-    """Return an SVG file's content as a part of a page: colours follow the page, names are its own.
-
-    Args:
-        svg: as `panels.image_of` writes it.
-        prefix: of its names, so that those of several pictures on a page differ.
-    """
-    start = svg.find("<svg")
-    text = svg[start:].strip()
-    text = re.sub(r"#[0-9a-f]{6}\b", lambda found: _themed_color(found[0]), text)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", text)
-
-
-def _themed_color(color: str) -> str:
-    """Return a colour that follows the page if figures have it for both kinds of pages."""
-    return variable(color) if color in THEME else color

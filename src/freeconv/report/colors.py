@@ -1,5 +1,6 @@
 """The colours of figures and charts, for light and for dark pages, and how far they stand out from either."""
 
+import re
 from collections.abc import Iterable
 
 import matplotlib
@@ -71,6 +72,11 @@ def style_sheet() -> str:
     """Return the CSS variables of all colours: light, and dark where the reader prefers that, but for print."""
     dark = " ".join(f"--c-{light[1:]}: {dark};" for light, dark in THEME.items())
     return f"@media screen and (prefers-color-scheme: dark) {{\n  :root {{ {dark} }}\n}}\n"
+
+
+def themed(svg: str) -> str:
+    """Return an SVG whose colours follow the page that it is part of."""
+    return re.sub(r"#[0-9a-f]{6}\b", lambda found: variable(found[0]) if found[0] in THEME else found[0], svg)
 
 
 def contrast(one: str, other: str) -> float:

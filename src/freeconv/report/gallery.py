@@ -12,7 +12,6 @@ from freeconv.report.panels import new_figure, no_runs
 from freeconv.vocabulary import level_text
 
 FILTERS = 4
-LEVELS = 3  # the lowest, one between, the highest
 
 # Snapshots of one layer after some epochs: float (epochs, positions, kh · kw · channels, filters), by level.
 Snapshots = Mapping[float, tuple[Sequence[int], np.ndarray]]
@@ -20,11 +19,10 @@ Snapshots = Mapping[float, tuple[Sequence[int], np.ndarray]]
 KEYS = ["level", "epoch", "row", "column"]
 
 
-def chosen_levels(levels: Sequence[float]) -> list[float]:
-    """Return the levels that a gallery shows: the lowest, one between, the highest."""
-    ordered = sorted(levels)
-    places = np.linspace(0, len(ordered) - 1, min(LEVELS, len(ordered))).round().astype(int)
-    return [ordered[place] for place in places]
+def kernel_size(weights: int, channels: int) -> tuple[int, int]:
+    """Return height and width of square kernels of so many weights; one row if they are not square."""
+    side = round((weights / channels) ** 0.5)
+    return (side, side) if side * side * channels == weights else (1, weights // channels)
 
 
 def kernel_table(snapshots: Snapshots, grid: tuple[int, int], kernel: tuple[int, int]) -> pd.DataFrame:
@@ -64,10 +62,9 @@ def gallery(table: pd.DataFrame) -> dict[str, Any]:
         largest hundredth.
     """
     values = _weights(table)
-    levels, epochs = (table[name].drop_duplicates() for name in ("level", "epoch"))
     return {
-        "levels": levels.tolist(),
-        "epochs": epochs.tolist(),
+        "levels": table["level"].drop_duplicates().tolist(),
+        "epochs": snapshot_names(table),
         "grid": [int(table[name].max()) + 1 for name in ("row", "column")],
         "kernel": list(values.shape[3:5]),
         "filters": values.shape[6],
@@ -84,7 +81,7 @@ def draw_gallery(table: pd.DataFrame) -> Figure:
     if table.empty:
         return no_runs()
     values = _relative(_weights(table)).mean(axis=5)[..., 0]  # over channels, of the first filter
-    levels, epochs = (table[name].drop_duplicates().tolist() for name in ("level", "epoch"))
+    levels, epochs = table["level"].drop_duplicates().tolist(), snapshot_names(table)
     rows, columns = (int(table[name].max()) + 1 for name in ("row", "column"))
     height, width = values.shape[3:5]
     figure = new_figure(len(levels) / max(len(epochs), 2) * 1.08)
@@ -95,20 +92,34 @@ def draw_gallery(table: pd.DataFrame) -> Figure:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         if level == 0:
-            axes.set_title("untrained" if epochs[epoch] == 0 else f"epoch {epochs[epoch]}")
+            axes.set_title("untrained" if epochs[epoch] == "0" else f"epoch {epochs[epoch]}")
         if epoch == 0:
             axes.set_ylabel(f"level {level_text(levels[level])}")
     return figure
 
 
+def snapshot_names(table: pd.DataFrame) -> list[str]:
+    """Return the epochs of snapshots, in words: `last` where levels were trained for different numbers of epochs."""
+    by_level = [of_level["epoch"].drop_duplicates().tolist() for _, of_level in table.groupby("level", sort=False)]
+    longest = max(map(len, by_level))
+    places = [{epochs[place] if place < len(epochs) else None for epochs in by_level} for place in range(longest)]
+    return [str(next(iter(epochs))) if len(epochs) == 1 else "last" for epochs in places]
+
+
 def _weights(table: pd.DataFrame) -> np.ndarray:
-    """Return weights (levels, epochs, positions, height, width, channels, filters)."""
-    names = [name for name in table if str(name).startswith("w")]
-    shape = tuple(
-        size + 1 for size in map(max, zip(*(map(int, str(name)[1:].split("_")) for name in names), strict=True))
-    )
-    levels, epochs = table["level"].nunique(), table["epoch"].nunique()
-    return table[names].to_numpy(float).reshape(levels, epochs, -1, *shape)
+    """Return weights (levels, snapshots, positions, height, width, channels, filters).
+
+    Of a level with fewer snapshots than others the last one is repeated.
+    """
+    names = [str(name) for name in table if str(name).startswith("w")]
+    places = np.array([[int(part) for part in name[1:].split("_")] for name in names])
+    shape = tuple(places.max(axis=0) + 1)
+    snapshots = [
+        [of_epoch[names].to_numpy(float).reshape(-1, *shape) for _, of_epoch in of_level.groupby("epoch", sort=False)]
+        for _, of_level in table.groupby("level", sort=False)
+    ]
+    longest = max(map(len, snapshots))
+    return np.nan_to_num([[*found, *[found[-1]] * (longest - len(found))] for found in snapshots])
 
 
 def _relative(values: np.ndarray) -> np.ndarray:

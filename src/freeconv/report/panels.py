@@ -1,7 +1,7 @@
-"""What all figures are made of: style, panels, lines by level, legends, files' content."""
+"""What all figures are made of: style, sizes, panels, lines by level, legends, files' content."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import fill
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,12 +18,19 @@ from matplotlib.ticker import MaxNLocator
 
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.networks import NETWORKS
-from freeconv.report.colors import SERIES, level_colors
+from freeconv.report.colors import BAND, GRID, LIGHT, SERIES, SOFT, TEXT, level_colors
 from freeconv.report.titles import free_first, network_title
 from freeconv.vocabulary import level_text
 
 DPI = 150
 
+# Inches: the text's width of a page with one column, and one of two columns.
+WIDTHS = {"page": 6.9, "column": 3.3}
+
+# Fonts that come with matplotlib: the same everywhere.
+FONTS = {"sans": "DejaVu Sans", "serif": "DejaVu Serif"}
+
+MOST_LINES = 5  # levels in one panel; more have a panel each
 
 VCP_TITLE = "Missing connections\n(share)"
 
@@ -38,23 +44,33 @@ DASHED = (0, (4, 3))
 PALETTE = [light for light, _ in SERIES]
 
 
-UNTRAINED: dict[str, Any] = {"color": "0.25", "linestyle": "", "marker": "o", "markerfacecolor": "white", "zorder": 5}
-
-
-INDEPENDENT: dict[str, Any] = {"color": "0.35", "linestyle": DASHED, "linewidth": 1, "zorder": 1}
+INDEPENDENT: dict[str, Any] = {"color": SOFT[0], "linestyle": DASHED, "linewidth": 1, "zorder": 1}
 
 
 STYLE = {
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper", font_scale=1.15),
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same everywhere
+    "axes.edgecolor": SOFT[0],
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.labelcolor": TEXT[0],
+    "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.92",
+    "axes.titlepad": 5,
+    "figure.facecolor": LIGHT,
+    "grid.color": GRID[0],
+    "grid.linewidth": 0.7,
     "legend.frameon": False,
+    "legend.handlelength": 1.8,
     "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+    "pdf.fonttype": 42,  # text as text
+    "savefig.facecolor": LIGHT,
+    "svg.fonttype": "none",
     "svg.hashsalt": "freeconv",
+    "text.color": TEXT[0],
+    "xtick.color": SOFT[0],
+    "ytick.color": SOFT[0],
 }
 
 
@@ -67,7 +83,8 @@ def draw_samples(samples: np.ndarray, levels: list[float], augmentation: str) ->
         augmentation: which one the levels are of.
     """
     rows, columns = samples.shape[:2]
-    figure = new_figure(max(columns * 0.95, 3) + 0.2, rows * 0.95 + 0.5)
+    side = min(0.95, figure_width() / columns)
+    figure = new_figure((rows * side + 0.55) / figure_width())
     grid = figure.subplots(rows, columns, squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         show_image(axes, samples[row, column])
@@ -86,7 +103,8 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
     """
     shown = image if image.dtype == np.uint8 else np.clip(image.astype(np.float32), 0, 1)
     shown = shown[..., 0] if shown.shape[-1] == 1 else shown
-    axes.imshow(shown, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
+    # not interpolated: files hold its own pixels, and no more
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1, interpolation="none")
     axes.set_axis_off()
 
 
@@ -94,6 +112,12 @@ def over_folds(measures: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return median, lowest and highest `value` over folds: columns keys, median, low, high."""
     values = measures.groupby(keys, sort=False)["value"]
     return values.agg(median="median", low="min", high="max").reset_index()
+
+
+def percent(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its shares as per cent: the columns mean, median, low, high, lowest, highest that it has."""
+    names = [name for name in ("mean", "median", "low", "high", "lowest", "highest") if name in table]
+    return table.assign(**{name: 100 * table[name] for name in names})
 
 
 def network_color(network: str) -> str:
@@ -119,7 +143,7 @@ def draw_levels(
 
 def whole_numbers() -> MaxNLocator:
     """Return the ticks of an axis of epochs or positions."""
-    return MaxNLocator(integer=True, min_n_ticks=1)
+    return MaxNLocator(5, integer=True, min_n_ticks=1)
 
 
 def draw_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
@@ -131,13 +155,130 @@ def draw_line(axes: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> N
     if "low" in table and single:
         axes.vlines(table[x], table["low"], table["high"], color=line["color"], alpha=0.4)
     elif "low" in table:
-        axes.fill_between(table[x], table["low"], table["high"], color=line["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(table[x], table["low"], table["high"], color=line["color"], alpha=0.2, linewidth=0)
+
+
+def draw_chance(axes: Axes, chance: float | None) -> None:
+    """Draw the accuracy of guessing (a share) where the panel shows it."""
+    if chance is not None and axes.get_ylim()[0] <= 100 * chance:
+        axes.axhline(100 * chance, **INDEPENDENT)
+        axes.annotate(
+            "chance",
+            (1, 100 * chance),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            color=SOFT[0],
+            fontsize="small",
+        )
 
 
 def limit_to_shares(axes: Axes) -> None:
-    """Limit an ordinate to accuracies: intervals may leave [0, 1], accuracies cannot."""
+    """Limit an ordinate to accuracies in per cent: intervals may leave 0 to 100, accuracies cannot."""
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -0.01), min(high, 1.01))
+    axes.set_ylim(max(low, -1), min(high, 101))
+
+
+CROWDED = 8  # points that lines may lie apart in the end, and be told apart no more
+WIDE = 25  # points of a panel in which they cannot be
+
+
+def zoom(axes: Axes, table: pd.DataFrame, x: str, y: str, draw: Callable[[Axes], None]) -> Axes | None:
+    """Add an inset that shows where lines crowd: the later part, in which all lie within `CROWDED` points.
+
+    Args:
+        axes: with limits that are final.
+        table: what is drawn.
+        x: column of the abscissa.
+        y: column of the ordinate, per cent.
+        draw: draws the lines into other axes.
+
+    Returns:
+        The inset; None where lines do not crowd, or crowd at once.
+    """
+    low, high = axes.get_ylim()
+    places = np.sort(table[x].unique())
+    if table.empty or high - low < WIDE or len(places) < 4:
+        return None
+    least = table.groupby(x)[y].min().sort_index().to_numpy()
+    most = table.groupby(x)[y].max().sort_index().to_numpy()
+    apart = np.maximum.accumulate(most[::-1])[::-1] - np.minimum.accumulate(least[::-1])[::-1]
+    crowded = np.flatnonzero(apart <= CROWDED)
+    # the corner below the lines is free if they have risen early
+    if not len(crowded) or crowded[0] > 0.5 * len(places) or least[crowded[0]] < low + 0.7 * (high - low):
+        return None
+    first = max(crowded[0], 1)
+    inset = axes.inset_axes((0.5, 0.16, 0.48, 0.42))
+    draw(inset)
+    ordinates = table.loc[table[x] >= places[first], y]
+    margin = 0.08 * max(ordinates.max() - ordinates.min(), 0.5)
+    inset.set(xlim=(places[first], places[-1]), ylim=(ordinates.min() - margin, min(ordinates.max() + margin, 100.3)))
+    inset.set_facecolor(LIGHT)
+    inset.tick_params(labelsize="x-small", pad=1, length=2)
+    inset.yaxis.set_major_locator(MaxNLocator(3))
+    inset.xaxis.set_major_locator(MaxNLocator(3, integer=x == "epoch"))
+    inset.set(xlabel="", ylabel="", title="")
+    return inset
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], gap: float = 0.075) -> None:
+    """Put names at the right of a panel, at the heights of lines' ends or as near as they do not cover one another.
+
+    Args:
+        axes: with limits that are final.
+        ends: ordinate, text and colour of each.
+        gap: between two names, as a share of the panel's height.
+    """
+    low, high = axes.get_ylim()
+    ordered = sorted((end for end in ends if np.isfinite(end[0])), key=lambda end: end[0])
+    heights = np.array([(end[0] - low) / (high - low) for end in ordered])
+    for place in range(1, len(heights)):
+        heights[place] = max(heights[place], heights[place - 1] + gap)
+    if len(heights) and heights[-1] > 1:
+        heights[-1] = 1
+        for place in range(len(heights) - 2, -1, -1):
+            heights[place] = min(heights[place], heights[place + 1] - gap)
+    for (_, text, color), height in zip(ordered, heights, strict=True):
+        axes.annotate(
+            text,
+            (1, height),
+            xycoords="axes fraction",
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize="small",
+            annotation_clip=False,
+        )
+
+
+def small_multiples(figure: Figure, count: int, rows: Any = None) -> list[Axes]:
+    """Return panels that share their axes, of a page's width four beside one another, of a column's two.
+
+    Args:
+        figure: where, if `rows` is None.
+        count: of the panels.
+        rows: where else: a part of a grid.
+    """
+    across = multiples_across()
+    down = -(-count // across)
+    grid = (rows.subgridspec(down, across) if rows is not None else figure.add_gridspec(down, across)).subplots(
+        sharex=True, sharey=True, squeeze=False
+    )
+    panels = list(grid.flat)
+    for number, axes in enumerate(panels):
+        below = number + across >= count
+        axes.tick_params(labelbottom=below)
+    for axes in panels[count:]:
+        axes.remove()
+    return panels[:count]
+
+
+def multiples_across() -> int:
+    """Return how many small panels stand beside one another."""
+    return 2 if is_column() else 4
 
 
 def level_legend(
@@ -146,8 +287,9 @@ def level_legend(
     found: Mapping[str, Iterable[float]],
     title: str,
     others: Sequence[Artist] = (),
+    lines: bool = True,
 ) -> None:
-    """Put one legend of levels for all panels to their right, and name levels that were not run.
+    """Put one legend of levels for all panels above them, and name levels that were not run.
 
     Args:
         figure: where.
@@ -155,9 +297,10 @@ def level_legend(
         found: network to the levels that it has.
         title: the legend's.
         others: entries behind the levels.
+        lines: whether levels have entries.
     """
     absent = {network: [level for level in levels if level not in set(its)] for network, its in found.items()}
-    drawn = [level for level in levels if not all(level in its for its in absent.values())]
+    drawn = [level for level in levels if not all(level in its for its in absent.values())] if lines else []
     colors = level_colors(levels)
     handles = [Line2D([], [], color=colors[level], label=level_text(level)) for level in drawn]
     texts = {
@@ -165,19 +308,19 @@ def level_legend(
     }
     if len(texts) == len(found) and len(set(texts.values())) == 1:
         texts = {"not run": next(iter(texts.values()))}
-    notes = [fill(f"{who}: {text}", 18) for who, text in texts.items()]
-    legend(figure, [*handles, *others], title, "\n".join(notes))
+    notes = [fill(f"{who}: {text}", 40 if is_column() else 60) for who, text in texts.items()]
+    legend(figure, [*handles, *others], one_line(title) if lines else "", "\n".join(notes))
 
 
-def legend(figure: Figure, handles: Sequence[Artist], title: str, note: str = "", below: bool = False) -> None:
-    """Put a legend for all panels to their right, at the top or the bottom, a note behind its entries."""
+def legend(figure: Figure, handles: Sequence[Artist], title: str = "", note: str = "") -> None:
+    """Put a legend for all panels above them, a note behind its entries."""
     entries = [*handles, Line2D([], [], linestyle="", label=note)] if note else list(handles)
-    figure.legend(
-        handles=entries,
-        title=title,
-        loc="outside right lower" if below else "outside right upper",
-        alignment="left",
-    )
+    if not entries:
+        return
+    letters = sum(len(str(entry.get_label())) + 7 for entry in entries)
+    room = 55 if is_column() else 115  # letters in a line
+    columns = max(1, min(len(entries), len(entries) * room // max(letters, 1)))
+    figure.legend(handles=entries, title=title or None, loc="outside upper left", alignment="left", ncols=columns)
 
 
 def one_line(title: str) -> str:
@@ -190,38 +333,74 @@ def layer_title(layer: str) -> str:
     return f"Layer {layer.rpartition('_')[2]}"
 
 
-def no_runs() -> Figure:
+def no_runs(why: str = "no runs") -> Figure:
     """Return the figure of nothing."""
-    figure = new_figure(5, 2.4)
+    figure = new_figure(0.3)
     axes = figure.subplots()
     axes.set(xticks=[], yticks=[])
-    say(axes, "no runs")
+    say(axes, why)
     return figure
 
 
 def say(axes: Axes, why: str) -> None:
     """Say in a panel why there is nothing to draw."""
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="0.35")
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=SOFT[0])
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, outside pyplot's global state."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+def band_patch(label: str) -> Artist:
+    """Return the legend's entry of a gray band."""
+    return matplotlib.patches.Patch(color=BAND[0], linewidth=0, label=label)
+
+
+def figure_width() -> float:
+    """Return the width that figures have in the current style, in inches."""
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def is_column() -> bool:
+    """Return whether figures are as narrow as a column in the current style."""
+    return figure_width() < 5
+
+
+def new_figure(aspect: float) -> Figure:
+    """Return an empty figure as wide as the style says, outside pyplot's global state.
+
+    Args:
+        aspect: height in units of the width.
+    """
+    width = figure_width()
+    figure = Figure(figsize=(width, width * aspect), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Draw in one style, whatever matplotlibrc says, and leave the caller's style as it was."""
+def style(width: str = "page", font: str = "sans") -> Iterator[None]:
+    """Draw in one style, whatever matplotlibrc says, and leave the caller's style as it was.
+
+    Args:
+        width: of figures, one of `WIDTHS`.
+        font: one of `FONTS`.
+    """
+    size = 7 if width == "column" else 8
+    text = dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "figure.labelsize"), size)
+    text |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), size - 1) | {"legend.fontsize": size}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+        matplotlib.rcParams.update(
+            {
+                **STYLE,
+                **text,
+                "legend.title_fontsize": size,
+                "font.family": FONTS[font],
+                "figure.figsize": (WIDTHS[width], WIDTHS[width]),
+            }
+        )
         yield
 
 
 def image_of(figure: Figure, kind: str) -> bytes:
-    """Return a figure as the content of a file, `png` or `svg`; equal figures give equal bytes.
+    """Return a figure as the content of a file, `svg`, `pdf` or `png`; equal figures give equal bytes.
 
     It is laid out the first time only: that takes most of the time.
     """
@@ -231,5 +410,6 @@ def image_of(figure: Figure, kind: str) -> bytes:
         for axes in figure.axes:  # the layout's last bits are not the same each time, and names in SVG are hashes of it
             axes.set_position(np.round(axes.get_position(original=True).bounds, 9).tolist())
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    figure.savefig(drawn, format=kind, metadata=undated.get(kind))
     return drawn.getvalue()

@@ -170,9 +170,13 @@ def export_file(folder: str, dataset: str, augmentation: str, suffix: str) -> st
     return f"{folder}/exports/{dataset}-{augmentation}.{suffix}"
 
 
-def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str) -> str:
-    """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`."""
-    return f"{folder}/figures/{dataset}-{augmentation}-{figure}.{suffix}"
+def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str, width: str = "page") -> str:
+    """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`.
+
+    Of another width than a page's it is `…-<figure>-<width>.<suffix>`. The numbers behind it are its file `.csv`.
+    """
+    size = "" if width == "page" else f"-{width}"
+    return f"{folder}/figures/{dataset}-{augmentation}-{figure}{size}.{suffix}"
 
 
 def drawing_file(folder: str, name: str, suffix: str) -> str:
