@@ -340,7 +340,7 @@ def export_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
 def figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
     """Return the paths of all figures in all formats and widths, and of the numbers behind them."""
     return [
-        paths.figure_file(folder, dataset, subject, figure, suffix, width)
+        path
         for dataset in params.data.datasets
         for subject, figure in figures(params)
         for path in (
