@@ -21,7 +21,7 @@ from freeconv.report.pages import (
     runs_page,
 )
 from freeconv.report.run_rows import run_logs
-from freeconv.storage.atomic import write_text
+from freeconv.storage.atomic import AGAIN, write_text
 from freeconv.storage.csv_files import read_summed, read_svg, read_table
 from freeconv.study import grid, paths
 from freeconv.study.claims import load_claims
@@ -46,6 +46,7 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
         {name: read_table(folder, name) for name in TABLES},
         distances,
         _read_pictures(params, folder),
+        _read_numbers(folder),
         {claim.id: claim for claim in load_claims()[0]},
         _files(params, folder),
         _origin(),
@@ -93,12 +94,12 @@ def _commit(project: Path) -> str:
 
 
 def _read_trained_distances(folder: str) -> pd.DataFrame:
-    """Read and verify `metrics.json`, and return the kernel distances after training, which no table has.
+    """Read and verify all medians, and return the kernel distances after training, which no table has.
 
     Returns:
         Columns dataset, augmentation, level, network, metric (as `distance_key` names it) and median.
     """
-    path = f"{folder}/metrics.json"
+    path = paths.medians_file(folder)
     if not Path(path).is_file():
         raise FreeconvError(f"{path}: expected medians, received nothing: run `freeconv tables` first")
     tree = json.loads(read_summed(path, paths.sums_file(folder)))
@@ -130,3 +131,14 @@ def _read_pictures(params: Params, folder: str) -> dict[str, str]:
         for file in files
         if file.suffix == ".svg" and file.is_file()
     }
+
+
+def _read_numbers(folder: str) -> dict[str, pd.DataFrame]:
+    """Read the numbers behind figures, by the paths of their files relative to the pages."""
+    found = {}
+    for file in sorted(Path(folder, "figures").glob("*.csv")):
+        try:
+            found[file.relative_to(folder).as_posix()] = pd.read_csv(file)
+        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise FreeconvError(f"{file}: expected a table, received a damaged file; {AGAIN}") from error
+    return found

@@ -1,15 +1,14 @@
 """The paper's claims with the verdicts on them, as rows of a forest plot."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from freeconv.datasets import paper_dataset
 from freeconv.report.html_tables import VERDICTS
-from freeconv.report.numbers import in_points, points, signed
+from freeconv.report.numbers import in_unit, signed
 from freeconv.study.claims import Claim
 
 DECIDED = ("supported", "contradicted")
@@ -25,35 +24,46 @@ LACKING = {
 }
 
 
-@dataclass(frozen=True)
-class Axis:
-    """An axis that is linear about 0 and logarithmic further out, so that a half point and 60 points can both be seen.
+# The axis is linear about 0 and logarithmic further out, so that half a point and 60 points can both be seen.
+LINEAR, LIMIT = 0.5, 100.0
+TICKS = (-50, -10, -1, 0, 1, 10, 50)
+
+
+def place(value: float) -> float:
+    """Return where a number is, in per cent of the axis; what lies beyond its ends is at them."""
+    size = math.log10(1 + min(abs(value), LIMIT) / LINEAR) / math.log10(1 + LIMIT / LINEAR)
+    return round(50 + 50 * math.copysign(size, value), 2)
+
+
+def axis_labels() -> list[tuple[float, str]]:
+    """Return places and texts of the axis's ticks."""
+    return [(place(tick), f"{tick}".replace("-", "−")) for tick in TICKS]
+
+
+class Unit(NamedTuple):
+    """What a claim's numbers are shown in.
 
     Attributes:
-        title: what is on it, and its unit.
-        linear: where it begins to be logarithmic.
-        limit: its ends, both ways.
-        ticks: numbers at its ticks.
+        scale: what they are multiplied by; NaN where that is not known.
+        name: in a sentence.
+        title: of the numbers.
     """
 
+    scale: float
+    name: str
     title: str
-    linear: float
-    limit: float
-    ticks: Sequence[float]
-
-    def place(self, value: float) -> float:
-        """Return where a number is, in per cent of the axis; what lies beyond its ends is at them."""
-        size = math.log10(1 + min(abs(value), self.limit) / self.linear) / math.log10(1 + self.limit / self.linear)
-        return round(50 + 50 * math.copysign(size, value), 2)
-
-    @property
-    def labels(self) -> list[tuple[float, str]]:
-        """The ticks' places and texts."""
-        return [(self.place(tick), f"{tick:g}".replace("-", "−")) for tick in self.ticks]
 
 
-POINTS = Axis("percentage points", 0.5, 100, (-50, -10, -1, 0, 1, 10, 50))
-DISTANCES = Axis("kernel distance", 0.0005, 0.1, (-0.05, -0.005, 0, 0.005, 0.05))
+def unit_of(comparison: str, positions: int | None) -> Unit:
+    """Return the unit of a claim: points of accuracy, or per cent of the distance of independent kernels.
+
+    Args:
+        comparison: as `Comparison.text` returns it.
+        positions: of the first free layer; None if that is not known.
+    """
+    if "distance" not in comparison:
+        return Unit(100.0, "points", "points")
+    return Unit(100 / math.sqrt(2 / positions) if positions else math.nan, "%", "% of independent kernels")
 
 
 class Strip(NamedTuple):
@@ -87,8 +97,8 @@ class ClaimRow(NamedTuple):
     ours: str
     interval: str
     paper: str
+    unit: str
     strip: Strip
-    axis: Axis
     folds: int
     comparison: str
     source: str
@@ -96,76 +106,75 @@ class ClaimRow(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows of one dataset that have one axis."""
+    """Rows of one dataset."""
 
     dataset: str
-    axis: Axis
     rows: list[ClaimRow]
 
 
-def claim_groups(judged: pd.DataFrame, claims: Mapping[str, Claim]) -> tuple[list[Group], list[Group]]:
-    """Return the rows of tested claims, a group for each dataset, and of exploratory ones.
+def claim_groups(
+    judged: pd.DataFrame, claims: Mapping[str, Claim], positions: Mapping[str, int]
+) -> tuple[list[Group], list[Group]]:
+    """Return the rows of tested claims, a group for each dataset, and of exploratory ones; not run ones are last.
 
     Args:
         judged: as `judgement.judge` returns them.
         claims: by id, for margins; of claims that are not among them none is shown.
+        positions: of the first free layer, by dataset, where known.
     """
+
+    def groups(chosen: pd.DataFrame) -> list[Group]:
+        found = []
+        for dataset, of_dataset in chosen.groupby("dataset", sort=False):
+            rows = [_row(row, claims.get(row.id), positions.get(str(dataset))) for row in _rows(of_dataset)]
+            found.append(Group(str(dataset), sorted(rows, key=lambda row: row.verdict == "not run")))
+        return found
+
     tested = judged["family"] == "primary"
-    return _groups(judged[tested], claims), _groups(judged[~tested], claims)
+    return groups(judged[tested]), groups(judged[~tested])
 
 
-def _groups(judged: pd.DataFrame, claims: Mapping[str, Claim]) -> list[Group]:
-    """Return rows by dataset and axis, those of claims that were not run last."""
-    found = []
-    for dataset, rows in judged.groupby("dataset", sort=False):
-        shown = sorted((_row(row, claims.get(row.id)) for row in _rows(rows)), key=lambda row: row.verdict == "not run")
-        for axis in (POINTS, DISTANCES):
-            if of_axis := [row for row in shown if row.axis is axis]:
-                found.append(Group(str(dataset), axis, of_axis))
-    return found
-
-
-def _row(row: Any, claim: Claim | None) -> ClaimRow:
+def _row(row: Any, claim: Claim | None, positions: int | None) -> ClaimRow:
     """Return a row of `judgement.judge` for readers."""
-    accuracy = "distance" not in row.comparison
-    axis = POINTS if accuracy else DISTANCES
+    unit = unit_of(row.comparison, positions)
 
     def text(value: float) -> str:
-        return points(value) if accuracy else signed(value, 5)
+        return signed(unit.scale * value, 2)
 
-    known = not (math.isnan(row.low) or math.isnan(row.high))
+    known = not (math.isnan(row.low) or math.isnan(row.high) or math.isnan(unit.scale))
     return ClaimRow(
         f"claim-{row.id}-{row.dataset}",
         row.statement,
         row.dataset,
         row.verdict,
         VERDICTS[row.verdict],
-        _reason(row, accuracy),
+        _reason(row, unit),
         text(row.ours),
         f"{text(row.low)} to {text(row.high)}" if known else "",
         text(row.paper),
-        _strip(row, claim, axis, 100 if accuracy else 1),
-        axis,
+        unit.title,
+        _strip(row, claim, unit),
         row.folds,
         row.comparison,
         row.source,
-        _notes(row, accuracy),
+        _notes(row, unit),
     )
 
 
-def _strip(row: Any, claim: Claim | None, axis: Axis, scale: float) -> Strip:
+def _strip(row: Any, claim: Claim | None, unit: Unit) -> Strip:
     """Return the picture of a row."""
 
-    def place(value: float) -> float | None:
-        return None if math.isnan(value) else axis.place(scale * value)
+    def at(value: float) -> float | None:
+        return None if math.isnan(unit.scale * value) else place(unit.scale * value)
 
     margin = None if claim is None else claim.margin.get(paper_dataset(row.dataset))  # type: ignore[call-overload]
-    margins = [axis.place(scale * end) for end in ([] if margin is None else _listed(margin))]
+    ends = [at(end) for end in ([] if margin is None else _listed(margin))]
+    margins = [end for end in ends if end is not None]
     claimed = None
     if claim is not None and margins:
-        ends = {"above": (margins[-1], 100.0), "below": (0.0, margins[0]), "within": (margins[0], margins[-1])}
-        claimed = ends[claim.direction]
-    return Strip(place(row.ours), place(row.low), place(row.high), place(row.paper), margins, claimed)
+        sides = {"above": (margins[-1], 100.0), "below": (0.0, margins[0]), "within": (margins[0], margins[-1])}
+        claimed = sides[claim.direction]
+    return Strip(at(row.ours), at(row.low), at(row.high), at(row.paper), margins, claimed)
 
 
 def _listed(margin: Any) -> list[float]:
@@ -179,19 +188,19 @@ def lacking(failed: object) -> list[str]:
     return list(dict.fromkeys(text.partition(":")[0] for text in texts if text))
 
 
-def _reason(row: Any, accuracy: bool) -> str:
+def _reason(row: Any, unit: Unit) -> str:
     """Return why a verdict is what it is, in a short sentence."""
     if row.verdict == "not run":
         count = row.reason.count(" of ")
         return f"{count} cell{'s have' if count != 1 else ' has'} no run."
     if row.verdict == "not tested" and isinstance(row.failed, str):
         return f"Lacks {_and(LACKING.get(key, key) for key in lacking(row.failed))}."
-    return _text(row.reason.partition(" Lacking: ")[0], accuracy)
+    return _text(row.reason.partition(" Lacking: ")[0], unit)
 
 
-def _text(text: str, accuracy: bool) -> str:
-    """Return a text of `judgement.judge`, differences of accuracies in points."""
-    return in_points(text) if accuracy else text
+def _text(text: str, unit: Unit) -> str:
+    """Return a text of `judgement.judge`, differences in a unit."""
+    return text if math.isnan(unit.scale) else in_unit(text, unit.scale, unit.name)
 
 
 def _and(texts: Iterable[str]) -> str:
@@ -200,13 +209,13 @@ def _and(texts: Iterable[str]) -> str:
     return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
 
 
-def _notes(row: Any, accuracy: bool) -> list[str]:
+def _notes(row: Any, unit: Unit) -> list[str]:
     """Return what else must be said of a verdict."""
     notes = []
     if row.verdict == "not run":
-        notes.append(_text(row.reason, accuracy))
+        notes.append(_text(row.reason, unit))
     if isinstance(row.failed, str) and row.failed:
-        notes.append(f"Lacking: {_text(row.failed, accuracy)}.")
+        notes.append(f"Lacking: {_text(row.failed, unit)}.")
     if not math.isnan(row.p_holm):
         notes.append(f"p = {row.p_holm:.2g} after Holm's correction.")
     if isinstance(row.paper_check, str) and row.paper_check:

@@ -36,11 +36,13 @@ def level_percent(level: float) -> str:
     return f"{float(level_text(level)) * 100:g} %"
 
 
-def in_points(text: str) -> str:
-    """Return a sentence about a claim on accuracies with its differences in points; levels and names stay.
+def in_unit(text: str, scale: float, unit: str) -> str:
+    """Return a sentence about a claim with its differences in a unit; levels and names stay.
 
     Args:
-        text: as `judgement.judge` writes it, numbers as shares.
+        text: as `judgement.judge` writes it, differences as shares or as kernel distances.
+        scale: what these are multiplied by.
+        unit: what stands behind them.
     """
     listing = False  # in `level 0.1, 0.2, 0.3`
 
@@ -48,6 +50,6 @@ def in_points(text: str) -> str:
         nonlocal listing
         before = found["before"] or ""
         listing = before != "" and (before != ", " or listing)
-        return found[0] if listing else f"{before}{100 * float(found['number']):g} points"
+        return found[0] if listing else f"{before}{scale * float(found['number']):.3g} {unit}"
 
     return _NUMBER.sub(shown, text)

@@ -1,6 +1,6 @@
 """The report: offline pages with the answer, claims, tables and figures beside the paper's, and all runs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -18,9 +18,10 @@ from freeconv.report import charts
 from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
 from freeconv.report.captions import Caption, drawing_caption, figure_caption
 from freeconv.report.citation import bibtex
-from freeconv.report.claim_rows import Group, claim_groups, registration
-from freeconv.report.colors import style_sheet
+from freeconv.report.claim_rows import Group, axis_labels, claim_groups, registration
+from freeconv.report.colors import style_sheet, themed
 from freeconv.report.exports import as_csv, as_latex, as_markdown
+from freeconv.report.gallery import gallery
 from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
     VERDICTS,
@@ -78,7 +79,8 @@ TABLES = (
 )
 
 
-OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
+# Figures of the page of measures.
+OTHER_PAGE = ("transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy")
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Results:
         tables: those of `TABLES` by name.
         trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
         pictures: content of the SVG files that there are, by their paths relative to the pages.
+        numbers: those behind figures, by the path of their CSV files relative to the pages.
         claims: the claims by id, for their margins.
         files: paths of the runs and logs that there are, and of the files of pictures relative to the pages.
         origin: where, when and from what the report is made.
@@ -118,6 +121,7 @@ class Results:
     tables: Mapping[str, pd.DataFrame]
     trained_distances: pd.DataFrame
     pictures: Mapping[str, str]
+    numbers: Mapping[str, pd.DataFrame]
     claims: Mapping[str, Claim]
     files: Collection[str]
     origin: Origin
@@ -135,6 +139,13 @@ class Results:
     def counts(self) -> Counts:
         """The number of runs of each cell."""
         return run_counts(self.tables["runs"])
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """The number of positions of the FCN's first layer, by dataset."""
+        runs = self.tables["runs"]
+        free = runs[runs["network"] == "fcn"].drop_duplicates("dataset")
+        return {str(row.dataset): int(row.positions) for row in free.itertuples(index=False)}  # type: ignore[arg-type]
 
     @cached_property
     def images(self) -> dict[str, int]:
@@ -155,6 +166,7 @@ class Figure(NamedTuple):
         svg: its picture; empty if it is missing.
         spec: of the chart that scripts make of it; None if there is none.
         csv, pdf: addresses of the numbers behind it and of its PDF file; empty if they are not there.
+        gallery: whether the chart is a gallery of kernels.
     """
 
     id: str
@@ -165,6 +177,7 @@ class Figure(NamedTuple):
     spec: Mapping[str, Any] | None = None
     csv: str = ""
     pdf: str = ""
+    gallery: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,14 +224,16 @@ class Claims(NamedTuple):
         exploratory: rows of the others.
         counts: number of verdicts by dataset.
         registration: when the claims were settled.
-        verdicts: mark by verdict.
+        axis: places and texts of the ticks.
+        figures: the same, for papers.
     """
 
     tested: list[Group]
     exploratory: list[Group]
     counts: Table
     registration: str
-    verdicts: Mapping[str, str]
+    axis: list[tuple[float, str]]
+    figures: list[Figure]
 
 
 def render(template: str, **values: Any) -> str:
@@ -267,7 +282,7 @@ def _augmentation_part(results: Results, dataset: str, augmentation: str) -> Par
         figures=[
             figure(results, dataset, augmentation, name)
             for subject, name in grid.figures(params)
-            if subject == augmentation and name not in (*OTHER_PAGE, "swap")
+            if subject == augmentation and name not in (*OTHER_PAGE, "swap", "answer")
         ],
     )
 
@@ -377,25 +392,13 @@ def first_screen(results: Results) -> FirstScreen:
     origin = results.origin
     return FirstScreen(
         sentences=answer(params, judged, results.rows("compared", dataset, augmentation), medians),
-        picture=_answer_picture(results, dataset, augmentation),
+        picture=figure(results, dataset, augmentation, "answer"),
         dataset=dataset,
         dials=dials(params, dataset, results.images.get(dataset), compared[compared["dataset"] == dataset]),
         decides=verdict_on_the_run(params, judged, results.images),
         facts=_facts(results),
         citation=bibtex(origin.citation, origin.commit, origin.date) if origin.citation else "",
     )
-
-
-def _answer_picture(results: Results, dataset: str, augmentation: str) -> Figure:
-    """Return the picture that carries the answer: accuracy on translated images by level of training."""
-    networks = free_first(results.params.train.networks)
-    compared = results.rows("compared", dataset, augmentation)
-    spec = charts.answer(compared, networks, augmentation, chance=_chance(results, dataset))
-    caption = (
-        f"Networks trained on images of {dataset} at each level of {AUGMENTATIONS[augmentation].title}, on translated "
-        "images that they were not trained on: medians over epochs and folds, with 95 % intervals; dashed: the paper's."
-    )
-    return Figure("figure-answer", FIGURE_TITLES["answer"], caption, caption, "", spec)
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
@@ -423,8 +426,9 @@ def claims_section(results: Results) -> Claims | None:
     judged = results.tables["claims"]
     if judged.empty:
         return None
-    tested, exploratory = claim_groups(judged, results.claims)
-    return Claims(tested, exploratory, verdict_counts(judged), registration(judged), VERDICTS)
+    tested, exploratory = claim_groups(judged, results.claims, results.positions)
+    figures = [figure(results, dataset, "claims", "forest") for dataset in judged["dataset"].unique()]
+    return Claims(tested, exploratory, verdict_counts(judged), registration(judged), axis_labels(), figures)
 
 
 def dataset_parts(results: Results) -> list[Part]:
@@ -459,6 +463,7 @@ def index_page(results: Results) -> dict[str, Any]:
         "aggregate": AGGREGATES[params.report.aggregate],
         "folds": len(grid.held_out(params)),
         "bundle": charts.bundle(),
+        "marks": VERDICTS,
     }
 
 
@@ -481,34 +486,64 @@ def runs_page(results: Results) -> dict[str, Any]:
 
 
 FIGURE_TITLES = {
-    "answer": "Accuracy on translated images, by level of training",
-    "samples": "What training sees",
-    "accuracy": "Accuracy by epoch",
-    "distance": "Distance between kernels by epoch",
-    "swap": "Accuracy with quadrants swapped",
-    "transfer": "Accuracy by shift and angle",
-    "sharing": "How alike kernels are",
+    "answer": "accuracy on translated images by level of training",
+    "samples": "what training sees",
+    "accuracy": "accuracy by epoch",
+    "distance": "distance between kernels by epoch",
+    "kernels": "kernels by position",
+    "swap": "accuracy with quadrants swapped",
+    "vcp": "accuracy with missing connections",
+    "transfer": "accuracy by shift and angle",
+    "distance-by-radius": "distance between kernels by radius",
+    "signal-to-noise": "signal-to-noise of weights",
+    "distance-to-shared": "distance to the best shared kernel",
+    "shared-accuracy": "accuracy with shared kernels",
+    "forest": "claims",
 }
 
 
 def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
-    """Return a figure of `grid.figures`."""
+    """Return a figure of `grid.figures`, with the chart that scripts make of it, if there is one."""
     path = PurePath(paths.figure_file(".", dataset, subject, name, "svg")).as_posix()
-    title = f"{dataset}, {FIGURE_TITLES.get(name.partition('-')[0], name)}"
-    found = picture(results, path, title, figure_caption(dataset, subject, name))
-    return found._replace(spec=_chart(results, dataset, subject, name))
+    kind = "vcp" if subject == "vcp" else name
+    found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", figure_caption(dataset, subject, name))
+    table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix())
+    if table is None or table.empty or kind not in CHARTS:
+        return found
+    return found._replace(spec=CHARTS[kind](results, dataset, subject, table), gallery=kind == "kernels")
 
 
-def _chart(results: Results, dataset: str, subject: str, name: str) -> Mapping[str, Any] | None:
-    """Return the chart that a figure becomes where scripts run; None if there is none, or nothing to show."""
-    params = results.params
-    networks = free_first(params.train.networks)
-    if name == "accuracy" and subject != "vcp":
-        curves, levels = results.rows("accuracy_by_epoch", dataset, subject), params.levels(subject)
-        authors = authors_envelope() if paper_dataset(dataset) == AUTHORS_DATASET else None
-        shown = charts.accuracy_by_epoch(curves, networks, levels, subject, authors, _chance(results, dataset))
-        return None if curves.empty else shown
-    return None
+def _answer_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the chart of accuracy by level of training."""
+    return charts.answer(table, free_first(results.params.train.networks), subject, chance=_chance(results, dataset))
+
+
+def _accuracy_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the chart of accuracy by epoch."""
+    networks, levels = free_first(results.params.train.networks), results.params.levels(subject)
+    guess = _chance(results, dataset)
+    return charts.accuracy_by_epoch(table, networks, levels, subject, _authors(dataset), guess)
+
+
+def _distance_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the chart of kernel distances by epoch."""
+    first = {"free_1": results.positions[dataset]} if dataset in results.positions else {}
+    return charts.distance(table, results.params.levels(subject), subject, first, _authors(dataset))
+
+
+# What draws the chart of a figure from the numbers behind it, by the figure's name.
+CHARTS: Mapping[str, Callable[[Results, str, str, pd.DataFrame], Mapping[str, Any]]] = {
+    "answer": _answer_chart,
+    "accuracy": _accuracy_chart,
+    "distance": _distance_chart,
+    "kernels": lambda results, dataset, subject, table: gallery(table),
+    "forest": lambda results, dataset, subject, table: charts.forest(table),
+}
+
+
+def _authors(dataset: str) -> pd.DataFrame | None:
+    """Return between which values the authors' own runs lie; None for a dataset that does not stand beside theirs."""
+    return authors_envelope() if paper_dataset(dataset) == AUTHORS_DATASET else None
 
 
 def _chance(results: Results, dataset: str) -> float | None:
@@ -541,7 +576,7 @@ def picture(results: Results, path: str, title: str, caption: Caption) -> Figure
         name,
         title,
         *caption,
-        charts.themed(for_page(results.pictures[path]), name),
+        themed(for_page(results.pictures[path], name)),
         csv=csv if csv in results.files else "",
         pdf=pdf if pdf in results.files else "",
     )
