@@ -16,11 +16,12 @@ from freeconv.augmentations import AUGMENTATIONS
 from freeconv.datasets import paper_dataset
 from freeconv.report import charts
 from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
-from freeconv.report.captions import Caption, drawing_caption, figure_caption
+from freeconv.report.captions import Caption, drawing_caption, figure_caption, made_from
 from freeconv.report.citation import bibtex
 from freeconv.report.claim_rows import Group, axis_labels, claim_groups, registration
 from freeconv.report.colors import style_sheet, themed
 from freeconv.report.exports import as_csv, as_latex, as_markdown
+from freeconv.report.findings import finding
 from freeconv.report.gallery import gallery
 from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
@@ -506,9 +507,12 @@ def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
     """Return a figure of `grid.figures`, with the chart that scripts make of it, if there is one."""
     path = PurePath(paths.figure_file(".", dataset, subject, name, "svg")).as_posix()
     kind = "vcp" if subject == "vcp" else name
-    found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", figure_caption(dataset, subject, name))
-    table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix())
-    if table is None or table.empty or kind not in CHARTS:
+    table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix(), pd.DataFrame())
+    runs = results.tables["runs"]
+    behind = made_from(runs[runs["dataset"] == dataset], results.images.get(dataset))
+    caption = figure_caption(dataset, subject, name, finding(name, table), behind)
+    found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", caption)
+    if table.empty or kind not in CHARTS:
         return found
     return found._replace(spec=CHARTS[kind](results, dataset, subject, table), gallery=kind == "kernels")
 
