@@ -36,7 +36,7 @@ LOCK = "requirements.lock"
 FOLDERS = ("data", "results", "reports", "logs", ".snakemake", study_paths.CHECKPOINTS)
 
 # What a whole file of a kind ends with; PNG files have checksums, which are better.
-ENDINGS = {".svg": b"</svg>\n", ".html": b"</html>\n", ".csv": b"\n", ".md": b"\n", ".tex": b"\n"}
+ENDINGS = {".svg": b"</svg>\n", ".pdf": b"%%EOF\n", ".html": b"</html>\n", ".csv": b"\n", ".md": b"\n", ".tex": b"\n"}
 
 SHOWN = 3  # files of which the same is said that are named, each in a line of its own
 KERAS_SECONDS = 300  # for Keras to start, on a busy machine

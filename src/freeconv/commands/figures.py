@@ -179,7 +179,8 @@ def _figure(source: Source, subject: str, name: str) -> Drawn:
         images = _samples(params, source.dataset, subject, levels)
         return Drawn(None, partial(draw_samples, images, levels, subject))
     if name == "answer":
-        rows = tables["compared"][tables["compared"]["augmentation"] == subject]
+        compared = tables["compared"].drop(columns=["table", "protocol"])
+        rows = compared[(compared["augmentation"] == subject) & (compared["metric"] == "translate_acc")]
         return Drawn(rows, partial(draw_answer, rows, networks, subject, chance=guess))
     if name == "accuracy":
         rows = curves[curves["augmentation"] == subject]

@@ -56,5 +56,5 @@ def independent(distances: pd.DataFrame, positions: Mapping[str, int]) -> pd.Ser
         distances: columns layer and measure.
         positions: layer to its number of positions; NaN for layers without.
     """
-    euclidean = np.sqrt(2 / distances["layer"].map(dict(positions)).astype(float))
+    euclidean = (2 / distances["layer"].map(dict(positions)).astype(float)) ** 0.5
     return euclidean.where(distances["measure"] == "euclidean", 1.0)

@@ -1,6 +1,7 @@
 """Figures by epoch: accuracy, missing connections, the quadrant swap, kernel distance."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -33,12 +34,12 @@ from freeconv.report.panels import (
     limit_to_shares,
     multiples_across,
     network_color,
-    new_figure,
     no_runs,
     percent,
     say,
     small_multiples,
     whole_numbers,
+    wide_figure,
     zoom,
 )
 from freeconv.report.titles import metric_title, network_title
@@ -90,7 +91,7 @@ def draw_accuracy(
     curves, theirs = percent(curves), None if authors is None else percent(authors)
     if len(levels) > MOST_LINES:
         return _draw_accuracy_by_level(curves, networks, levels, augmentation, theirs, chance)
-    figure = new_figure(1.9 if is_column() else 1.15)
+    figure = wide_figure(1.9 if is_column() else 1.15)
     grid = figure.subplots(len(ACCURACY_METRICS), len(networks), sharex=True, sharey="row", squeeze=False)
     drawn, colors = [], level_colors(levels)
     for row, metric in enumerate(ACCURACY_METRICS):
@@ -107,13 +108,8 @@ def draw_accuracy(
         for axes, network in zip(grid[row], networks, strict=True):
             chosen = of_metric[of_metric["network"] == network]
             draw_chance(axes, chance)
-            zoom(
-                axes,
-                chosen,
-                "epoch",
-                "mean",
-                lambda inset, its=chosen: draw_levels(inset, its, levels, "level", "epoch", "mean"),
-            )
+            again = partial(draw_levels, table=chosen, levels=levels, column="level", x="epoch", y="mean")
+            zoom(axes, chosen, "epoch", "mean", again)
             last = chosen[chosen["epoch"] == chosen.groupby("level")["epoch"].transform("max")]
             label_ends(axes, [(row.mean_, level_text(row.level), colors[row.level]) for row in _rows(last)])
     found = {network: curves.loc[curves["network"] == network, "level"] for network in networks}
@@ -137,7 +133,7 @@ def _draw_accuracy_by_level(
 ) -> Figure:
     """Draw what `draw_accuracy` says, a panel for each level; arguments likewise, in per cent."""
     down = -(-len(levels) // multiples_across())
-    figure = new_figure(down * (0.36 if is_column() else 0.24) + 0.16)
+    figure = wide_figure(down * (0.36 if is_column() else 0.24) + 0.16)
     panels = small_multiples(figure, len(levels))
     drawn = []
     for axes, level in zip(panels, levels, strict=True):
@@ -153,8 +149,11 @@ def _draw_accuracy_by_level(
         if of_level.empty:
             say(axes, "no runs")
     limit_to_shares(panels[0])
-    for axes in panels:
+    translated = curves[curves["metric"] == "translate_acc"]
+    for axes, level in zip(panels, levels, strict=True):
         draw_chance(axes, chance)
+        of_level = translated[translated["level"] == level]
+        zoom(axes, of_level, "epoch", "mean", partial(_draw_networks, table=of_level, networks=networks))
     figure.supxlabel("Epoch")
     figure.supylabel("Accuracy (%)")
     handles: list[Artist] = [
@@ -165,6 +164,12 @@ def _draw_accuracy_by_level(
     found = {network: curves.loc[curves["network"] == network, "level"] for network in networks}
     level_legend(figure, levels, found, AUGMENTATIONS[augmentation].level_title, handles, lines=False)
     return figure
+
+
+def _draw_networks(axes: Axes, table: pd.DataFrame, networks: Sequence[str]) -> None:
+    """Draw a line for each network of one accuracy."""
+    for network in networks:
+        draw_line(axes, table[table["network"] == network], "epoch", "mean", color=network_color(network))
 
 
 def _draw_authors(
@@ -204,7 +209,7 @@ def draw_vcp(curves: pd.DataFrame, networks: Mapping[str, float], chance: float 
     by_share = len(shares) > MOST_LINES
     across = multiples_across() if by_share else (2 if is_column() else 3)
     count = len(shares) if by_share else len(metrics)
-    figure = new_figure(-(-count // across) * (0.9 / across) + 0.16)
+    figure = wide_figure(-(-count // across) * (0.9 / across) + 0.16)
     handles: list[Artist] = []
     if by_share:
         panels = small_multiples(figure, count)
@@ -217,7 +222,7 @@ def draw_vcp(curves: pd.DataFrame, networks: Mapping[str, float], chance: float 
             axes.xaxis.set_major_locator(whole_numbers())
             if of_share.empty:
                 say(axes, "no runs")
-        handles = [Line2D([], [], color=color, label=metric_title(metric)) for metric, color in colors.items()]
+        handles += [Line2D([], [], color=color, label=metric_title(metric)) for metric, color in colors.items()]
         limit_to_shares(panels[0])
     else:
         panels = list(figure.subplots(-(-count // across), across, sharex=True, squeeze=False).flat)
@@ -260,7 +265,7 @@ def draw_swap_accuracy(
     if curves.empty:
         return no_runs()
     theirs = None if authors is None else percent(authors)
-    figure = new_figure(0.85 if is_column() else 0.5)
+    figure = wide_figure(0.85 if is_column() else 0.5)
     axes = figure.subplots()
     handles: list[Artist] = []
     for network in networks:
@@ -318,7 +323,7 @@ def draw_distance(
     many = len(levels) > MOST_LINES
     across = multiples_across() if many else min(len(kinds), 1 if is_column() else 2)
     down = -(-len(levels) // across) * len(kinds) if many else -(-len(kinds) // across)
-    figure = new_figure(down * (0.9 / across if many else 0.75 / across if is_column() else 0.55 / across**0.6) + 0.16)
+    figure = wide_figure(down * (0.9 / across if many else 0.75 / across if is_column() else 0.55 / across**0.6) + 0.16)
     if many:
         parts = figure.add_gridspec(len(kinds), 1)
         panels = [small_multiples(figure, len(levels), parts[row, 0]) for row in range(len(kinds))]
@@ -345,8 +350,8 @@ def draw_distance(
             axes.axhline(100, **INDEPENDENT)
             axes.xaxis.set_major_locator(whole_numbers())
             title = f"{layer_title(layer)}, {MEASURE_TITLES[measure]}" if len(kinds) > 1 or not many else ""
-            level = f"{AUGMENTATIONS[augmentation].title} {level_text(levels[number])}" if many else ""
-            axes.set_title(", ".join(filter(None, [level, title if number == 0 or not many else ""])))
+            of_level = f"{AUGMENTATIONS[augmentation].title} {level_text(levels[number])}" if many else ""
+            axes.set_title(", ".join(filter(None, [of_level, title if number == 0 or not many else ""])))
             if its.empty:
                 say(axes, "no runs")
             axes.margins(y=0.08)
@@ -357,7 +362,9 @@ def draw_distance(
             label_ends(of_kind[0], [*ends, (100, "independent", SOFT[0])])
     figure.supxlabel("Epoch (0: untrained)")
     figure.supylabel("Distance (% of independent kernels)")
-    handles = [Line2D([], [], color=TEXT[0], linestyle=styles[radius], label=f"radius {radius}") for radius in radii]
+    handles: list[Artist] = [
+        Line2D([], [], color=TEXT[0], linestyle=styles[radius], label=f"radius {radius}") for radius in radii
+    ]
     handles += [band_patch(AUTHORS)] if any(drawn) else []
     title = AUGMENTATIONS[augmentation].level_title
     level_legend(figure, levels, {"fcn": distances["level"]}, title, handles, lines=not many)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from freeconv.report.panels import new_figure, no_runs
+from freeconv.report.panels import no_runs, wide_figure
 from freeconv.vocabulary import level_text
 
 FILTERS = 4
@@ -84,11 +84,14 @@ def draw_gallery(table: pd.DataFrame) -> Figure:
     levels, epochs = table["level"].drop_duplicates().tolist(), snapshot_names(table)
     rows, columns = (int(table[name].max()) + 1 for name in ("row", "column"))
     height, width = values.shape[3:5]
-    figure = new_figure(len(levels) / max(len(epochs), 2) * 1.08)
+    figure = wide_figure(len(levels) / max(len(epochs), 2) * 1.08)
+    figure.set_layout_engine("constrained", wspace=0.06, hspace=0.03)
     for (level, epoch), axes in np.ndenumerate(figure.subplots(len(levels), len(epochs), squeeze=False)):
         tiles = np.full((rows, height + 1, columns, width + 1), np.nan)
         tiles[:, :height, :, :width] = values[level, epoch].reshape(rows, columns, height, width).transpose(0, 2, 1, 3)
-        axes.imshow(tiles.reshape(rows * (height + 1), -1)[:-1, :-1], cmap="RdBu_r", vmin=-1, vmax=1)
+        axes.imshow(
+            tiles.reshape(rows * (height + 1), -1)[:-1, :-1], cmap="RdBu_r", vmin=-1, vmax=1, interpolation="none"
+        )
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         if level == 0:

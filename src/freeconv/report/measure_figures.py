@@ -29,12 +29,12 @@ from freeconv.report.panels import (
     legend,
     level_legend,
     limit_to_shares,
-    new_figure,
     no_runs,
     one_line,
     over_folds,
     percent,
     say,
+    wide_figure,
 )
 from freeconv.report.titles import network_title
 from freeconv.vocabulary import level_text
@@ -88,7 +88,7 @@ def draw_transfer(
     columns = ["network", "measure", "level", "setting"]
     summary = percent(over_folds(measures[measures["measure"].isin(TRANSFER_PANELS)].sort_values("setting"), columns))
     many = len(levels) > MOST_LINES
-    figure = new_figure((0.5 if is_column() else 0.27) * len(networks) + 0.16)
+    figure = wide_figure((0.5 if is_column() else 0.27) * len(networks) + 0.16)
     grid = figure.subplots(len(networks), len(TRANSFER_PANELS), sharex="col", sharey=True, squeeze=False)
     image = None
     for row, network in enumerate(networks):
@@ -179,7 +179,7 @@ def draw_distance_by_radius(rows: pd.DataFrame, levels: Sequence[float], augment
     if not layers:
         return no_runs()
     radii = {layer: sorted(rows.loc[rows["layer"] == layer, "radius"].unique()) for layer in layers}
-    figure = new_figure(0.85 if is_column() else 0.46)
+    figure = wide_figure(0.85 if is_column() else 0.46)
     widths = [1.5 + len(radii[layer]) for layer in layers]
     panels = figure.subplots(1, len(layers), sharey=True, squeeze=False, width_ratios=widths)[0]
     colors = level_colors(levels)
@@ -189,12 +189,13 @@ def draw_distance_by_radius(rows: pd.DataFrame, levels: Sequence[float], augment
         edges = np.array([*null.index, null.index[-1] + 1]) - 0.5
         axes.stairs(null["null_high"], edges, baseline=null["null_low"], fill=True, color=BAND[0], zorder=0)
         draw_levels(axes, chosen, levels, "level", "radius", "median", marker="o", markersize=3)
-        axes.set(title=layer_title(layer), xlabel="Radius (positions)", xlim=(edges[0], edges[-1]))
+        axes.set(title=layer_title(layer), xlim=(edges[0], edges[-1]))
     panels[0].set_ylabel("Distance (% of the mean of all pairs)")
     # Far radii have few pairs and a band so wide that it would press the lines together.
     low, high = min(100, rows["low"].min()), max(100, rows["high"].max())
     panels[0].set_ylim(low - 0.1 * (high - low) - 1, high + 0.1 * (high - low) + 1)
-    for axes, layer in zip(panels, layers, strict=True):
+    figure.supxlabel("Radius (positions)")
+    for axes, layer in zip(panels, layers if len(levels) <= MOST_LINES else [], strict=False):
         last = rows[(rows["layer"] == layer) & (rows["radius"] == radii[layer][-1])]
         label_ends(axes, [(row.median_, level_text(row.level), colors[row.level]) for row in _rows(last)], 0.05)
     level_legend(
@@ -286,7 +287,7 @@ def _draw_by_level(
     """Draw a line for each layer over the levels of an augmentation, and what `finish` adds to the panel."""
     if rows.empty:
         return no_runs("not measured")
-    figure = new_figure(0.85 if is_column() else 0.46)
+    figure = wide_figure(0.85 if is_column() else 0.46)
     axes = figure.subplots()
     handles: list[Artist] = []
     layers = sorted(set(rows["layer"]) - {"none", "all"})

@@ -47,7 +47,7 @@ PALETTE = [light for light, _ in SERIES]
 INDEPENDENT: dict[str, Any] = {"color": SOFT[0], "linestyle": DASHED, "linewidth": 1, "zorder": 1}
 
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "axes.edgecolor": SOFT[0],
     "axes.facecolor": "none",
     "axes.grid": True,
@@ -84,7 +84,7 @@ def draw_samples(samples: np.ndarray, levels: list[float], augmentation: str) ->
     """
     rows, columns = samples.shape[:2]
     side = min(0.95, figure_width() / columns)
-    figure = new_figure((rows * side + 0.55) / figure_width())
+    figure = wide_figure((rows * side + 0.55) / figure_width())
     grid = figure.subplots(rows, columns, squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         show_image(axes, samples[row, column])
@@ -176,9 +176,12 @@ def draw_chance(axes: Axes, chance: float | None) -> None:
 
 
 def limit_to_shares(axes: Axes) -> None:
-    """Limit an ordinate to accuracies in per cent: intervals may leave 0 to 100, accuracies cannot."""
+    """Limit an ordinate to accuracies in per cent: intervals may leave 0 to 100, accuracies cannot.
+
+    Where some are below a half, it begins at 0, so that chance is seen.
+    """
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -1), min(high, 101))
+    axes.set_ylim(0 if low < 50 else low, min(high, 101))
 
 
 CROWDED = 8  # points that lines may lie apart in the end, and be told apart no more
@@ -200,7 +203,7 @@ def zoom(axes: Axes, table: pd.DataFrame, x: str, y: str, draw: Callable[[Axes],
     """
     low, high = axes.get_ylim()
     places = np.sort(table[x].unique())
-    if table.empty or high - low < WIDE or len(places) < 4:
+    if table.empty or high - low < WIDE or len(places) < 6:
         return None
     least = table.groupby(x)[y].min().sort_index().to_numpy()
     most = table.groupby(x)[y].max().sort_index().to_numpy()
@@ -317,9 +320,10 @@ def legend(figure: Figure, handles: Sequence[Artist], title: str = "", note: str
     entries = [*handles, Line2D([], [], linestyle="", label=note)] if note else list(handles)
     if not entries:
         return
-    letters = sum(len(str(entry.get_label())) + 7 for entry in entries)
-    room = 55 if is_column() else 115  # letters in a line
-    columns = max(1, min(len(entries), len(entries) * room // max(letters, 1)))
+    size = float(matplotlib.rcParams["legend.fontsize"])
+    # a letter is about 0.6 as wide as the font is high, and the line before a label as wide as five letters
+    widest = size * (0.6 * max(len(line) for entry in entries for line in str(entry.get_label()).split("\n")) + 4)
+    columns = int(max(1, min(len(entries), 72 * figure_width() // widest)))
     figure.legend(handles=entries, title=title or None, loc="outside upper left", alignment="left", ncols=columns)
 
 
@@ -335,7 +339,7 @@ def layer_title(layer: str) -> str:
 
 def no_runs(why: str = "no runs") -> Figure:
     """Return the figure of nothing."""
-    figure = new_figure(0.3)
+    figure = wide_figure(0.3)
     axes = figure.subplots()
     axes.set(xticks=[], yticks=[])
     say(axes, why)
@@ -362,14 +366,14 @@ def is_column() -> bool:
     return figure_width() < 5
 
 
-def new_figure(aspect: float) -> Figure:
-    """Return an empty figure as wide as the style says, outside pyplot's global state.
+def wide_figure(aspect: float) -> Figure:
+    """Return an empty figure as wide as the style says; its height is in units of the width."""
+    return new_figure(figure_width(), figure_width() * aspect)
 
-    Args:
-        aspect: height in units of the width.
-    """
-    width = figure_width()
-    figure = Figure(figsize=(width, width * aspect), dpi=DPI, layout="constrained")
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, outside pyplot's global state."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -383,19 +387,16 @@ def style(width: str = "page", font: str = "sans") -> Iterator[None]:
         font: one of `FONTS`.
     """
     size = 7 if width == "column" else 8
-    text = dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "figure.labelsize"), size)
-    text |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), size - 1) | {"legend.fontsize": size}
+    sizes: dict[str, Any] = {
+        **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "figure.labelsize", "legend.fontsize"), size),
+        **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), size - 1),
+        "legend.title_fontsize": size,
+        "font.family": FONTS[font],
+        "figure.figsize": (WIDTHS[width], WIDTHS[width]),
+    }
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                **STYLE,
-                **text,
-                "legend.title_fontsize": size,
-                "font.family": FONTS[font],
-                "figure.figsize": (WIDTHS[width], WIDTHS[width]),
-            }
-        )
+        matplotlib.rcParams.update(STYLE | sizes)
         yield
 
 

@@ -1,6 +1,7 @@
 """The figures that sum a study up: accuracy against the level of training, and the paper's claims."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,10 @@ from freeconv.report.panels import (
     legend,
     limit_to_shares,
     network_color,
-    new_figure,
     no_runs,
     one_line,
     percent,
+    wide_figure,
     zoom,
 )
 from freeconv.report.titles import metric_title, network_title
@@ -56,7 +57,7 @@ def draw_answer(
     theirs = percent(rows[["network", "level", "paper"]].rename(columns={"paper": "mean"})).dropna(subset="mean")
     if ours.empty:
         return no_runs()
-    figure = new_figure(0.85 if is_column() else 0.52)
+    figure = wide_figure(0.85 if is_column() else 0.52)
     axes = figure.subplots()
 
     def draw(to: Axes) -> None:
@@ -82,7 +83,7 @@ def draw_answer(
         Line2D([], [], color=network_color(name), linewidth=2, marker="o", label=f"{network_title(name)}, this study")
         for name in names
     ]
-    dashed = {"linestyle": DASHED, "linewidth": 1, "marker": "D", "markersize": 3}
+    dashed: dict[str, Any] = {"linestyle": DASHED, "linewidth": 1, "marker": "D", "markersize": 3}
     handles += [
         Line2D([], [], color=network_color(name), **dashed, label=f"{network_title(name)}, the paper")
         for name in names
@@ -102,17 +103,26 @@ def draw_claims(rows: pd.DataFrame) -> Figure:
         return no_runs("no claims")
     inches = 0.19 * len(rows) + 1.1
     width = 3.3 if is_column() else 6.9
-    figure = new_figure(inches / width)
+    figure = wide_figure(inches / width)
     axes = figure.subplots()
     places = np.arange(len(rows))[::-1]
-    for place, row in zip(places, rows.itertuples(index=False), strict=True):
+    shown: list[Any] = list(rows.itertuples(index=False))
+    for place, row in zip(places, shown, strict=True):
         color = VERDICT_COLORS.get(str(row.verdict), SOFT[0])
         axes.plot([row.low, row.high], [place, place], color=color, linewidth=2)
         axes.plot(row.paper, place, marker="D", markersize=4.5, color=TEXT[0], markerfacecolor="none", linestyle="")
         axes.plot(row.ours, place, marker="o", markersize=4, color=color, linestyle="")
-        text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
-        verdict = f"{row.mark} {row.verdict}"
-        axes.annotate(verdict, (1, place), xytext=(4, 0), va="center", color=color, fontsize="small", **text)
+        axes.annotate(
+            f"{row.mark} {row.verdict}",
+            (1, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize="small",
+            annotation_clip=False,
+        )
     axes.axvline(0, color=SOFT[0], linewidth=0.8, zorder=0)
     axes.set_yticks(places, [name.replace("-", " ") for name in rows["id"]])
     axes.tick_params(axis="y", length=0)

@@ -339,17 +339,12 @@ def export_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
 
 def figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
     """Return the paths of all figures in all formats and widths, and of the numbers behind them."""
+    kinds = [("page", "csv"), *figure_kinds(params)]
     return [
         path
         for dataset in params.data.datasets
         for subject, figure in figures(params)
-        for path in (
-            *(paths.figure_file(folder, dataset, subject, figure, "csv") for _ in range(figure != "samples")),
-            *(
-                paths.figure_file(folder, dataset, subject, figure, suffix, width)
-                for width, suffix in figure_kinds(params)
-            ),
-        )
+        for width, suffix in (kinds[1:] if figure == "samples" else kinds)
     ]
 
 
@@ -374,8 +369,8 @@ def figures(params: Params) -> list[tuple[str, str]]:
     """Return the figures of each dataset: what they are about, an augmentation, `vcp` or `claims`, and their name.
 
     `samples`, `answer`, `accuracy` and `transfer` of each augmentation; those of `FREE_FIGURES`, too, where free
-    networks are trained, and `kernels` of the first one; `swap` of level 0; `accuracy-<level>` of missing connections at each
-    level of translation; and `forest` of the paper's claims.
+    networks are trained, and `kernels` of the first one; `swap` of level 0; `accuracy-<level>` of missing connections
+    at each level of translation; and `forest` of the paper's claims.
     """
     free = FREE_FIGURES if free_networks(params) else []
     names = ["samples", "answer", "accuracy", "transfer", *free]
