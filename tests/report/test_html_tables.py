@@ -233,7 +233,8 @@ def test_images_of_each_class_and_what_was_passed_over():
 
 
 def test_checklist_and_calibration():
-    asked = pd.DataFrame([("data", "Which?", "mine"), ("data", "How many?", NAN)], columns=["topic", "question", "answer"])
+    answers = [("data", "Which?", "mine"), ("data", "How many?", NAN)]
+    asked = pd.DataFrame(answers, columns=["topic", "question", "answer"])
     assert texts(checklist_table(asked)) == [["data", "Which?", "mine"], ["data", "How many?", ""]]
     columns = ["source", "dataset", "claim", "truth", "studies", "supported", "contradicted", "wrong", "allowed"]
     rows = [

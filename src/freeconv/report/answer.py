@@ -11,7 +11,7 @@ from freeconv.augmentations import AUGMENTATIONS
 from freeconv.datasets import paper_dataset
 from freeconv.report.claim_rows import decidable
 from freeconv.report.medians import UNTRAINED, Medians, median
-from freeconv.report.numbers import level_percent, percent
+from freeconv.report.numbers import level_percent
 from freeconv.report.titles import capitalized, free_first, network_title
 from freeconv.study import grid
 from freeconv.study.params import Params
@@ -84,53 +84,57 @@ def _decided(judged: pd.DataFrame) -> str:
 def _on_accuracy(params: Params, medians: Medians, paper: Mapping[tuple[str, float], float]) -> str:
     """Return how accurate networks are on translated images, at the lowest and the highest level of training."""
     augmentation, dataset = shown_augmentation(params), shown_dataset(params)
-    parts = []
+    parts: list[str] = []
+    trained: list[float] = []
     for network in free_first(params.train.networks)[:2]:
         levels = _levels(params, medians, network)
         if not levels:
             continue
         ends = list(dict.fromkeys([levels[0], levels[-1]]))
-        texts = []
-        for level in ends:
-            theirs = paper.get((network, level), math.nan)
-            beside = "" if math.isnan(theirs) else f" (in the paper {percent(theirs)} %)"
-            ours = percent(median(medians, level, network, METRIC))
-            texts.append(f"{ours} % when trained {_trained(augmentation, level)}{beside}")
-        parts.append(f"the {network_title(network)} recognises {' and '.join(texts)}")
+        ours = [f"{_percent(median(medians, level, network, METRIC))} %" for level in ends]
+        if ends != trained:  # said once
+            ours = [f"{of} when trained {_trained(augmentation, level)}" for of, level in zip(ours, ends, strict=True)]
+        theirs = [paper.get((network, level), math.nan) for level in ends]
+        beside = "" if any(map(math.isnan, theirs)) else f" (the paper: {' and '.join(map(_percent, theirs))} %)"
+        verb = "" if parts else " recognises"
+        parts.append(f"the {network_title(network)}{verb} {' and '.join(ours)}{beside}")
+        trained = ends
     if not parts:
         return "No accuracy on translated images was recorded."
-    return f"Of translated images of {dataset}, {'; '.join(parts)}."
+    return f"Of translated images of {dataset}, {', '.join(parts)}."
 
 
 def _on_difference(params: Params, medians: Medians, paper: Mapping[tuple[str, float], float]) -> str:
     """Return how far the free network is from the shared one, and whether its kernels have come closer."""
-    networks = free_first(params.train.networks)[:2]
-    common = [level for level in params.levels(shown_augmentation(params)) if _all(medians, networks, level)]
+    networks, augmentation = free_first(params.train.networks)[:2], shown_augmentation(params)
+    common = [level for level in params.levels(augmentation) if _all(medians, networks, level)]
     parts = []
     if len(networks) == 2 and common:
-        level = max(common)
-        first, second = networks
-        there = _trained(shown_augmentation(params), level)
+        level, (first, second) = max(common), networks
         ours = median(medians, level, first, METRIC) - median(medians, level, second, METRIC)
         theirs = paper.get((first, level), math.nan) - paper.get((second, level), math.nan)
-        beside = "" if math.isnan(theirs) else f" ({_apart(theirs)} in the paper)"
+        beside = "" if math.isnan(theirs) else f" (the paper: {_apart(theirs)} it)"
         names = f"the {network_title(first)} is {_apart(ours)} the {network_title(second)}{beside}"
-        parts.append(f"{names} when both are trained {there}")
+        parts.append(f"trained {_trained(augmentation, level)}, {names}")
     if kernels := _on_kernels(params, medians):
         parts.append(kernels)
-    return f"{capitalized('; '.join(parts))}." if parts else "There is one network alone, with nothing beside it."
+    return f"{capitalized(', and '.join(parts))}." if parts else "There is one network alone, with nothing beside it."
 
 
 def _on_kernels(params: Params, medians: Medians) -> str:
     """Return how the distance between neighbouring kernels changes in training, at the highest level that was run."""
     key = distance_key(min(params.distance.radii), params.distance.measures[0])
-    for level in sorted(params.levels(shown_augmentation(params)), reverse=True):
+    augmentation = shown_augmentation(params)
+    for level in sorted(params.levels(augmentation), reverse=True):
         start, end = (median(medians, level, "fcn", name) for name in (UNTRAINED + key, key))
         if not (math.isnan(start) or math.isnan(end)) and start > 0:
             change = 100 * (end / start - 1)
-            where = f", trained {_trained(shown_augmentation(params), level)},"
             side = "closer" if change < 0 else "further apart"
-            return f"the FCN's neighbouring kernels{where} end {abs(change):.1f} % {side} than before training"
+            return (
+                f"its neighbouring kernels, which nothing ties, end {abs(change):.1f} % {side} than they began"
+                if len(params.train.networks) > 1
+                else f"trained {_trained(augmentation, level)}, neighbouring kernels end {abs(change):.1f} % {side}"
+            )
     return ""
 
 
@@ -150,10 +154,15 @@ def _trained(augmentation: str, level: float) -> str:
     return f"with {level_percent(level)} {title}" if level else f"without {title}"
 
 
+def _percent(share: float) -> str:
+    """Return a share in per cent, as exact as a sentence needs."""
+    return f"{100 * share:.1f}"
+
+
 def _apart(difference: float) -> str:
-    """Return how far one accuracy is from another: `1.20 points below`."""
-    size = f"{abs(100 * difference):.2f}"
-    return "level with" if size == "0.00" else f"{size} points {'below' if difference < 0 else 'above'}"
+    """Return how far one accuracy is from another: `1.2 points below`."""
+    size = f"{abs(100 * difference):.1f}"
+    return "level with" if size == "0.0" else f"{size} points {'below' if difference < 0 else 'above'}"
 
 
 def _count(number: int, noun: str) -> str:

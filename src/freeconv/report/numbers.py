@@ -8,7 +8,10 @@ from freeconv.vocabulary import level_text
 MISSING = "—"
 
 # A number with a point that is no part of a name, as in `rate-0.01`; what stands before it says whether it is a level.
-_NUMBER = re.compile(r"(?P<before>\b(?:translate|rotate|noise|edge_noise|levels?) |, )?(?<![-\w.])(?P<number>\d(?:\.\d+)?e-\d+|\d?\.\d+)")
+_NUMBER = re.compile(
+    r"(?P<before>\b(?:translate|rotate|noise|edge_noise|levels?) |, )?(?<![-\w.])"
+    r"(?P<number>\d(?:\.\d+)?e-\d+|\d?\.\d+)"
+)
 
 
 def percent(share: float) -> str:

@@ -341,7 +341,7 @@ def figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
     """Return the paths of all figures in all formats and widths, and of the numbers behind them."""
     kinds = [("page", "csv"), *figure_kinds(params)]
     return [
-        path
+        paths.figure_file(folder, dataset, subject, figure, suffix, width)
         for dataset in params.data.datasets
         for subject, figure in figures(params)
         for width, suffix in (kinds[1:] if figure == "samples" else kinds)
