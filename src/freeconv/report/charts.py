@@ -46,7 +46,7 @@ NUMBERS = ("accuracy", "distance", "epoch", "high", "level", "low", "ours", "pap
 
 
 # What the page gets to know of the libraries.
-SNIPPET = "Object.assign(window, { vega, vegaEmbed });"
+SNIPPET = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
 
 
 @cache

@@ -396,7 +396,8 @@ def style(width: str = "page", font: str = "sans") -> Iterator[None]:
     }
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE | sizes)
+        for name, value in (STYLE | sizes).items():
+            matplotlib.rcParams[name] = value  # type: ignore[index]
         yield
 
 
