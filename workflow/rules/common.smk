@@ -324,6 +324,17 @@ def cell(wildcards):
     )
 
 
+def held(files, category, shown):
+    """Return a rule's outputs, some of which `snakemake --report` holds in a category of its own, with its caption."""
+    caption = f"../report/{category.lower()}.rst"
+    return [
+        report(file, caption=caption, category=category, labels={"file": Path(file).name})
+        if file in shown
+        else file
+        for file in files
+    ]
+
+
 def study_text(wildcards):
     """Return all parameters as JSON; by a function, because in a text Snakemake takes {words} for wildcards."""
     return PARAMS.text()

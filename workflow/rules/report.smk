@@ -21,7 +21,7 @@ rule tables:
         authors=in_project("src/freeconv/analysis/authors_envelope.csv"),
     # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
-        paths.table_files(),
+        held(paths.table_files(), "Tables", paths.shown_table_files()),
     log:
         "logs/tables.log",
     benchmark:
@@ -41,7 +41,7 @@ rule figures:
         # Data beside the code, which a module's hash does not see.
         authors=in_project("src/freeconv/analysis/authors_envelope.csv"),
     output:
-        grid.figure_files(PARAMS),
+        held(grid.figure_files(PARAMS), "Figures", grid.shown_figure_files(PARAMS)),
     log:
         "logs/figures.log",
     benchmark:
@@ -80,7 +80,7 @@ rule report:
             for path in Path(in_project("src/freeconv/report/templates")).iterdir()
         ),
     output:
-        paths.report_files(),
+        held(paths.report_files(), "Pages", paths.report_files()),
         grid.export_files(PARAMS),
     log:
         "logs/report.log",

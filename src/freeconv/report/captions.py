@@ -181,7 +181,7 @@ def made_from(runs: pd.DataFrame, images: int | None = None) -> str:
     if runs.empty:
         return ""
     folds, seeds = runs["fold"].nunique(), runs["seed"].nunique()
-    low, high = runs["epochs"].min(), runs["epochs"].max()
+    low, high = int(runs["epochs"].min()), int(runs["epochs"].max())
     parts = [f"{folds} fold{'s' * (folds != 1)}", f"{seeds} seed{'s' * (seeds != 1)}"]
     parts += [f"{images:,} images"] if images else []
     parts.append(f"{low} to {high} epochs" if low != high else f"{high} epoch{'s' * (high != 1)}")

@@ -1,7 +1,6 @@
-"""The report: offline pages with the paper's claims, tables and figures beside the paper's, and all runs."""
+"""The report: offline pages with the answer, claims, tables and figures beside the paper's, and all runs."""
 
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -11,31 +10,47 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__
+from freeconv.analysis.authors import DATASET as AUTHORS_DATASET
+from freeconv.analysis.authors import authors_envelope
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.report.captions import Caption, drawing_caption, figure_caption
+from freeconv.datasets import paper_dataset
+from freeconv.report import charts
+from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
+from freeconv.report.captions import Caption, drawing_caption, figure_caption, made_from
+from freeconv.report.citation import bibtex
+from freeconv.report.claim_rows import Group, axis_labels, claim_groups, registration
+from freeconv.report.colors import style_sheet, themed
 from freeconv.report.exports import as_csv, as_latex, as_markdown
+from freeconv.report.findings import finding
+from freeconv.report.gallery import gallery
 from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
-    MISSING,
     VERDICTS,
     Counts,
     Table,
-    anchor,
     authors_table,
+    calibration_table,
+    checklist_table,
+    class_table,
     comparison_table,
     missing_connections,
     other_medians,
+    passed_over,
     quadrant_swap,
     run_counts,
+    run_sums,
     search_table,
-    share,
-    signed,
+    verdict_counts,
 )
 from freeconv.report.medians import Medians, medians_of
-from freeconv.report.titles import network_title
+from freeconv.report.numbers import MISSING
+from freeconv.report.problems import problem_groups
+from freeconv.report.run_rows import COLUMNS, TEXTS, run_cells
+from freeconv.report.svg import for_page
+from freeconv.report.titles import free_first
 from freeconv.study import grid, paths
+from freeconv.study.claims import Claim
 from freeconv.study.params import Params
-from freeconv.vocabulary import level_text
 
 AGGREGATES = {
     "all-epochs": "over all epochs of all folds, pooled",
@@ -49,13 +64,43 @@ EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaT
 
 
 # Tables that pages are made of.
-TABLES = ("accuracy", "authors", "claims", "compared", "distance", "problems", "runs", "search")
+TABLES = (
+    "accuracy",
+    "accuracy_by_epoch",
+    "authors",
+    "calibration",
+    "checklist",
+    "claims",
+    "compared",
+    "dataset",
+    "distance",
+    "problems",
+    "runs",
+    "search",
+)
 
 
-OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
+# Figures of the page of measures.
+OTHER_PAGE = ("transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy")
 
 
-RUN_NUMBERS = {"last_val_acc": "Last validation", "best_val_acc": "Best validation"}
+@dataclass(frozen=True)
+class Origin:
+    """Where, when and from what the report was made.
+
+    Attributes:
+        study: the study's folder, as seen from the project's.
+        file: the parameter file; empty if parameters were passed by hand.
+        commit: the project's; empty if it is not under Git.
+        date: of the report, as 2026-11-28.
+        citation: content of the project's CITATION.cff; empty if there is none.
+    """
+
+    study: str
+    file: str
+    commit: str
+    date: str
+    citation: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -66,13 +111,21 @@ class Results:
         params: the study.
         tables: those of `TABLES` by name.
         trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
-        pictures: content of the PNG files that there are, by their paths relative to the pages.
+        pictures: content of the SVG files that there are, by their paths relative to the pages.
+        numbers: those behind figures, by the path of their CSV files relative to the pages.
+        claims: the claims by id, for their margins.
+        files: paths of the runs and logs that there are, and of the files of pictures relative to the pages.
+        origin: where, when and from what the report is made.
     """
 
     params: Params
     tables: Mapping[str, pd.DataFrame]
     trained_distances: pd.DataFrame
-    pictures: Mapping[str, bytes]
+    pictures: Mapping[str, str]
+    numbers: Mapping[str, pd.DataFrame]
+    claims: Mapping[str, Claim]
+    files: Collection[str]
+    origin: Origin
 
     def rows(self, table: str, dataset: str, augmentation: str) -> pd.DataFrame:
         """Return the rows of a table that are of one dataset and augmentation."""
@@ -88,14 +141,44 @@ class Results:
         """The number of runs of each cell."""
         return run_counts(self.tables["runs"])
 
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """The number of positions of the FCN's first layer, by dataset."""
+        runs = self.tables["runs"]
+        free = runs[runs["network"] == "fcn"].drop_duplicates("dataset")
+        return {str(row.dataset): int(row.positions) for row in free.itertuples(index=False)}  # type: ignore[arg-type]
 
-class Picture(NamedTuple):
-    """A figure or drawing: where its image is (empty if it is missing), its caption, and its SVG."""
+    @cached_property
+    def images(self) -> dict[str, int]:
+        """The number of images of each dataset whose file was there when tables were made."""
+        classes = self.tables["dataset"]
+        classes = classes[classes["kind"] == "class"]
+        return {str(dataset): int(rows["number"].sum()) for dataset, rows in classes.groupby("dataset", sort=False)}
 
-    source: str
+
+class Figure(NamedTuple):
+    """A figure or drawing.
+
+    Attributes:
+        id: the name of its place on the page.
+        title: what it is called.
+        alt: what stands for it where it cannot be seen.
+        caption: the text below it.
+        svg: its picture; empty if it is missing.
+        spec: of the chart that scripts make of it; None if there is none.
+        csv, pdf: addresses of the numbers behind it and of its PDF file; empty if they are not there.
+        gallery: whether the chart is a gallery of kernels.
+    """
+
+    id: str
+    title: str
     alt: str
     caption: str
-    link: str
+    svg: str
+    spec: Mapping[str, Any] | None = None
+    csv: str = ""
+    pdf: str = ""
+    gallery: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,38 +191,50 @@ class Part:
     highlights: Sequence[str] = ()
     tables: Sequence[Table] = ()
     exports: Sequence[tuple[str, str]] = ()
-    pictures: Sequence[Picture] = field(default=())
+    figures: Sequence[Figure] = field(default=())
 
 
-class ClaimRow(NamedTuple):
-    """The row of one dataset below a claim."""
+@dataclass(frozen=True)
+class FirstScreen:
+    """What a reader with one minute sees.
 
+    Attributes:
+        sentences: the answer.
+        picture: that carries it.
+        dataset: which one the dials are about.
+        dials: what was run, beside the paper's protocol.
+        decides: what such a run can decide, and what it cannot.
+        facts: name and text: date, commit, machine and the like.
+        citation: BibTeX; empty if the project has none.
+    """
+
+    sentences: list[str]
+    picture: Figure
     dataset: str
-    paper: str
-    ours: str
-    interval: str
-    folds: int
-    verdict: str
-    mark: str
-    reason: str
-    notes: list[str]
+    dials: list[Dial]
+    decides: list[str]
+    facts: list[tuple[str, str]]
+    citation: str
 
 
-class ClaimEntry(NamedTuple):
-    """A claim of the paper with a row for each dataset."""
+class Claims(NamedTuple):
+    """The section of the paper's claims.
 
-    id: str
-    statement: str
-    comparison: str
-    source: str
-    rows: list[ClaimRow]
+    Attributes:
+        tested: rows of tested claims.
+        exploratory: rows of the others.
+        counts: number of verdicts by dataset.
+        registration: when the claims were settled.
+        axis: places and texts of the ticks.
+        figures: the same, for papers.
+    """
 
-
-class RunCell(NamedTuple):
-    """The runs of one dataset, network, augmentation and level: a row of texts for each fold."""
-
-    anchor: str
-    rows: list[list[str]]
+    tested: list[Group]
+    exploratory: list[Group]
+    counts: Table
+    registration: str
+    axis: list[tuple[float, str]]
+    figures: list[Figure]
 
 
 def render(template: str, **values: Any) -> str:
@@ -157,7 +252,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(version=__version__, **values)
+    return environment.get_template(template).render(version=__version__, colors=style_sheet(), **values)
 
 
 def augmentation_parts(results: Results) -> list[Part]:
@@ -185,10 +280,10 @@ def _augmentation_part(results: Results, dataset: str, augmentation: str) -> Par
             other_medians(params, dataset, augmentation, medians, others),
         ],
         exports=[] if compared.empty else _exports(dataset, augmentation),
-        pictures=[
+        figures=[
             figure(results, dataset, augmentation, name)
             for subject, name in grid.figures(params)
-            if subject == augmentation and name not in (*OTHER_PAGE, "swap")
+            if subject == augmentation and name not in (*OTHER_PAGE, "swap", "answer")
         ],
     )
 
@@ -213,9 +308,7 @@ def _missing_connections_part(results: Results, dataset: str) -> Part:
         title=f"{dataset}, missing connections",
         text="Free networks that lack a share of their connections, drawn at random before training.",
         tables=[missing_connections(params, dataset, level, medians, results.counts) for level in params.vcp.translate],
-        pictures=[
-            figure(results, dataset, subject, name) for subject, name in grid.figures(params) if subject == "vcp"
-        ],
+        figures=[figure(results, dataset, subject, name) for subject, name in grid.figures(params) if subject == "vcp"],
     )
 
 
@@ -230,7 +323,7 @@ def _swap_part(results: Results, dataset: str) -> Part:
         text="Networks trained on images as they are, and held-out images that have all their parts, but in other "
         "places.",
         tables=[quadrant_swap(params, dataset, augmentation, medians, results.counts)],
-        pictures=[figure(results, dataset, "none", "swap")],
+        figures=[figure(results, dataset, "none", "swap")],
     )
 
 
@@ -266,10 +359,10 @@ def _drawings_part(results: Results) -> Part:
         anchor="drawings",
         title="Drawings",
         text="What the words mean, drawn by the functions that train and measure.",
-        pictures=[
-            picture(results.pictures, file.as_posix(), drawing_caption(file.stem))
+        figures=[
+            drawing(results, file.stem)
             for file in files
-            if file.suffix == ".png"
+            if file.suffix == ".svg" and not file.stem.endswith("-classes")
         ],
     )
 
@@ -281,8 +374,8 @@ def measure_parts(results: Results) -> list[Part]:
         Part(
             anchor=f"{dataset}-{augmentation}",
             title=f"{dataset}, {AUGMENTATIONS[augmentation].title}",
-            pictures=[
-                figure(results, dataset, augmentation, name, inline=False)
+            figures=[
+                figure(results, dataset, augmentation, name)
                 for subject, name in grid.figures(params)
                 if subject == augmentation and name in OTHER_PAGE
             ],
@@ -292,112 +385,205 @@ def measure_parts(results: Results) -> list[Part]:
     ]
 
 
-def claim_entries(judged: pd.DataFrame) -> list[ClaimEntry]:
-    """Return the paper's claims, with what each dataset says of them.
+def first_screen(results: Results) -> FirstScreen:
+    """Return the first screen."""
+    params, compared = results.params, results.tables["compared"]
+    dataset, augmentation = shown_dataset(params), shown_augmentation(params)
+    medians, judged = results.medians(dataset, augmentation), results.tables["claims"]
+    origin = results.origin
+    return FirstScreen(
+        sentences=answer(params, judged, results.rows("compared", dataset, augmentation), medians),
+        picture=figure(results, dataset, augmentation, "answer"),
+        dataset=dataset,
+        dials=dials(params, dataset, results.images.get(dataset), compared[compared["dataset"] == dataset]),
+        decides=verdict_on_the_run(params, judged, results.images),
+        facts=_facts(results),
+        citation=bibtex(origin.citation, origin.commit, origin.date) if origin.citation else "",
+    )
 
-    Args:
-        judged: as `judgement.judge` returns them.
-    """
-    found = []
-    for _, group in judged.groupby("id", sort=False):
-        rows: list[Any] = list(group.itertuples(index=False))
-        first = rows[0]
-        found.append(
-            ClaimEntry(first.id, first.statement, first.comparison, first.source, [_claim_row(row) for row in rows])
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    """Return when, where and with what the study was run."""
+    study, origin = results.tables["runs"], results.origin
+    hours = float(study[["seconds", "overhead_seconds"]].sum().sum()) / 3600
+    return [
+        ("Report of", origin.date),
+        ("Study", "that of the project's folder" if origin.study == "." else origin.study),
+        ("Parameters", origin.file or "passed by hand"),
+        ("Commit", origin.commit or "not under Git"),
+        ("Machine", _every(study["device"]) or "not recorded"),
+        ("Training", f"{len(study):,} runs, {hours:,.1f} hours of computing"),
+        ("Versions", _every(study["versions"]) or "not recorded"),
+    ]
+
+
+def _every(column: pd.Series) -> str:
+    """Return the different texts of a column; those that are not there are passed over."""
+    return " | ".join(sorted({str(text) for text in column.dropna() if str(text)}))
+
+
+def claims_section(results: Results) -> Claims | None:
+    """Return the section of claims; None where the paper makes none."""
+    judged = results.tables["claims"]
+    if judged.empty:
+        return None
+    tested, exploratory = claim_groups(judged, results.claims, results.positions)
+    figures = [figure(results, dataset, "claims", "forest") for dataset in judged["dataset"].unique()]
+    return Claims(tested, exploratory, verdict_counts(judged), registration(judged), axis_labels(), figures)
+
+
+def dataset_parts(results: Results) -> list[Part]:
+    """Return a section for each dataset whose file was there when tables were made."""
+    rows = results.tables["dataset"]
+    return [
+        Part(
+            anchor=f"dataset-{dataset}",
+            title=f"Dataset {dataset}",
+            tables=[class_table(str(dataset), of_dataset), passed_over(str(dataset), of_dataset)],
+            figures=[drawing(results, f"{dataset}-classes")],
         )
-    return found
+        for dataset, of_dataset in rows.groupby("dataset", sort=False)
+    ]
 
 
-def _claim_row(row: Any) -> ClaimRow:
-    """Return what one dataset says of a claim, from a row of `judgement.judge`."""
-    digits = 6 if "distance" in row.comparison else 4  # kernel distances are far smaller than accuracies
-    paper, ours, low, high = (signed(value, digits) for value in (row.paper, row.ours, row.low, row.high))
-    interval = "" if MISSING in (low, high) else f"{low} … {high}"
-    mark = VERDICTS[row.verdict]
-    return ClaimRow(row.dataset, paper, ours, interval, row.folds, row.verdict, mark, row.reason, _claim_notes(row))
+def method_tables(results: Results) -> list[Table]:
+    """Return what a referee asks: how often verdicts are wrong, and the checklist."""
+    return [calibration_table(results.tables["calibration"]), checklist_table(results.tables["checklist"])]
 
 
-def _claim_notes(row: Any) -> list[str]:
-    """Return what else must be said of a verdict: the corrected p, the paper's own number, and a changed margin."""
-    notes = [f"p = {row.p_holm:.2g} after Holm's correction."] if row.p_holm == row.p_holm else []
-    if row.paper_check == row.paper_check and row.paper_check:
-        notes.append(f"{row.paper_check[:1].upper()}{row.paper_check[1:]}.")
-    if row.older:
-        notes.append(f"Older than the claim's margin and requirements, of {row.registered}.")
-    return notes
+def index_page(results: Results) -> dict[str, Any]:
+    """Return what the first page's template shows."""
+    params = results.params
+    return {
+        "first": first_screen(results),
+        "claims": claims_section(results),
+        "datasets": dataset_parts(results),
+        "parts": [*augmentation_parts(results), *other_parts(results)],
+        "problems": problem_groups(results.tables["problems"]),
+        "method": method_tables(results),
+        "aggregate": AGGREGATES[params.report.aggregate],
+        "folds": len(grid.held_out(params)),
+        "bundle": charts.bundle(),
+        "marks": VERDICTS,
+    }
 
 
-def registration(judged: pd.DataFrame) -> str:
-    """Return when claims were settled, in a sentence; empty if there are none or nobody says so."""
-    known = judged.dropna(subset=["registered", "registration"])
-    if known.empty:
-        return ""
-    days, hashes = (sorted({str(value) for value in known[name]}) for name in ("registered", "registration"))
-    return f"Claims, margins and requirements are of {', '.join(days)} (SHA-256 {', '.join(hashes)} …)."
+def measures_page(results: Results) -> dict[str, Any]:
+    """Return what the template of the page of measures shows."""
+    return {"parts": measure_parts(results)}
 
 
-def problem_lines(problems: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
-    """Return files and what is wrong with them, those that are left out apart from those that are used.
-
-    Args:
-        problems: rows of `results.Problem`.
-    """
-    lines: dict[str, list[tuple[str, str]]] = {}
-    rows: Iterable[Any] = problems.itertuples(index=False)
-    for row in rows:
-        lines.setdefault("Used, but suspicious" if row.used else "Left out", []).append((row.path, row.problem))
-    return lines
-
-
-def run_cells(study: pd.DataFrame) -> list[RunCell]:
-    """Return all runs, those of a cell together.
-
-    Args:
-        study: as `medians.run_table` returns it.
-
-    Returns:
-        Rows of dataset, network, augmentation, level, fold, epochs, those of `RUN_NUMBERS`, seconds,
-        device and path.
-    """
-    cells: dict[str, list[list[str]]] = {}
-    for row in study.to_dict("records"):
-        name = anchor(row["dataset"], row["network"], row["augmentation"], row["level"])
-        cells.setdefault(name, []).append(
-            [
-                row["dataset"],
-                network_title(row["network"]),
-                row["augmentation"],
-                level_text(row["level"]),
-                f"{row['fold']}, seed {row['seed']}" if row["seed"] else str(row["fold"]),
-                str(row["epochs"]),
-                *(share(row[key]) for key in RUN_NUMBERS),
-                MISSING if pd.isna(row["seconds"]) else f"{row['seconds']:,.1f}",
-                MISSING if pd.isna(row["device"]) else row["device"],
-                row["path"],
-            ]
-        )
-    return [RunCell(name, rows) for name, rows in cells.items()]
+def runs_page(results: Results) -> dict[str, Any]:
+    """Return what the template of the page of runs shows."""
+    study = results.tables["runs"]
+    return {
+        "sums": run_sums(study),
+        "training": share_of_training(study),
+        "columns": COLUMNS,
+        "texts": TEXTS,
+        "cells": run_cells(results.params, study, results.files, "../"),
+        "versions": sorted(study["versions"].dropna().unique()),
+    }
 
 
-def figure(results: Results, dataset: str, subject: str, name: str, inline: bool = True) -> Picture:
-    """Return a figure of `grid.figures`; `inline` as for `picture`."""
-    path = PurePath(paths.figure_file(".", dataset, subject, name, "png")).as_posix()
-    return picture(results.pictures, path, figure_caption(dataset, subject, name), inline)
+FIGURE_TITLES = {
+    "answer": "accuracy on translated images by level of training",
+    "samples": "what training sees",
+    "accuracy": "accuracy by epoch",
+    "distance": "distance between kernels by epoch",
+    "kernels": "kernels by position",
+    "swap": "accuracy with quadrants swapped",
+    "vcp": "accuracy with missing connections",
+    "transfer": "accuracy by shift and angle",
+    "distance-by-radius": "distance between kernels by radius",
+    "signal-to-noise": "signal-to-noise of weights",
+    "distance-to-shared": "distance to the best shared kernel",
+    "shared-accuracy": "accuracy with shared kernels",
+    "forest": "claims",
+}
 
 
-def picture(pictures: Mapping[str, bytes], path: str, caption: Caption, inline: bool = True) -> Picture:
+def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
+    """Return a figure of `grid.figures`, with the chart that scripts make of it, if there is one."""
+    path = PurePath(paths.figure_file(".", dataset, subject, name, "svg")).as_posix()
+    kind = "vcp" if subject == "vcp" else name
+    table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix(), pd.DataFrame())
+    runs = results.tables["runs"]
+    behind = made_from(runs[runs["dataset"] == dataset], results.images.get(dataset))
+    caption = figure_caption(dataset, subject, name, finding(name, table), behind)
+    found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", caption)
+    if table.empty or kind not in CHARTS:
+        return found
+    return found._replace(spec=CHARTS[kind](results, dataset, subject, table), gallery=kind == "kernels")
+
+
+def _answer_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the chart of accuracy by level of training."""
+    return charts.answer(table, free_first(results.params.train.networks), subject, chance=_chance(results, dataset))
+
+
+def _accuracy_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the chart of accuracy by epoch."""
+    networks, levels = free_first(results.params.train.networks), results.params.levels(subject)
+    guess = _chance(results, dataset)
+    return charts.accuracy_by_epoch(table, networks, levels, subject, _authors(dataset), guess)
+
+
+def _distance_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
+    """Return the chart of kernel distances by epoch."""
+    first = {"free_1": results.positions[dataset]} if dataset in results.positions else {}
+    return charts.distance(table, results.params.levels(subject), subject, first, _authors(dataset))
+
+
+# What draws the chart of a figure from the numbers behind it, by the figure's name.
+CHARTS: Mapping[str, Callable[[Results, str, str, pd.DataFrame], Mapping[str, Any]]] = {
+    "answer": _answer_chart,
+    "accuracy": _accuracy_chart,
+    "distance": _distance_chart,
+    "kernels": lambda results, dataset, subject, table: gallery(table),
+    "forest": lambda results, dataset, subject, table: charts.forest(table),
+}
+
+
+def _authors(dataset: str) -> pd.DataFrame | None:
+    """Return between which values the authors' own runs lie; None for a dataset that does not stand beside theirs."""
+    return authors_envelope() if paper_dataset(dataset) == AUTHORS_DATASET else None
+
+
+def _chance(results: Results, dataset: str) -> float | None:
+    """Return the accuracy of guessing; None if it is not known how many classes there are."""
+    rows = results.tables["dataset"]
+    classes = int(((rows["dataset"] == dataset) & (rows["kind"] == "class")).sum())
+    return 1 / classes if classes else None
+
+
+def drawing(results: Results, name: str) -> Figure:
+    """Return a drawing of `grid.drawing_files`."""
+    path = PurePath(paths.drawing_file(".", name, "svg")).as_posix()
+    return picture(results, path, name, drawing_caption(name))
+
+
+def picture(results: Results, path: str, title: str, caption: Caption) -> Figure:
     """Return a picture of a page.
 
     Args:
-        pictures: as of `Results`.
-        path: of its PNG file, relative to the page; the SVG file is beside it.
+        results: what pages are made of.
+        path: of its SVG file, relative to the page; files of other kinds are beside it.
+        title: what it is called.
         caption: what stands for it and below it.
-        inline: whether the page holds the image, rather than its address.
     """
-    if path not in pictures:
-        return Picture("", *caption, "")
-    source = f"data:image/png;base64,{b64encode(pictures[path]).decode()}" if inline else path
-    return Picture(source, *caption, PurePath(path).with_suffix(".svg").as_posix())
+    name = f"figure-{PurePath(path).stem}"
+    if path not in results.pictures:
+        return Figure(name, title, *caption, "")
+    csv, pdf = (PurePath(path).with_suffix(suffix).as_posix() for suffix in (".csv", ".pdf"))
+    return Figure(
+        name,
+        title,
+        *caption,
+        themed(for_page(results.pictures[path], name)),
+        csv=csv if csv in results.files else "",
+        pdf=pdf if pdf in results.files else "",
+    )
 
 
 def _exports(dataset: str, augmentation: str) -> list[tuple[str, str]]:

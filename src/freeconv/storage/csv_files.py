@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 
@@ -136,6 +137,22 @@ def read_png(path: str | Path) -> bytes:
     if kind != b"IEND" or start != len(content):
         raise FreeconvError(f"{path}: expected a PNG file, received a damaged or foreign one; {AGAIN}")
     return content
+
+
+def read_svg(path: str | Path) -> str:
+    """Return the content of an SVG file, verified to be whole XML.
+
+    Raises:
+        FreeconvError: the file is missing, is no SVG file, or is damaged so that it is no XML.
+    """
+    try:
+        text = read_bytes(path).decode()
+        root = ElementTree.fromstring(text)
+    except (UnicodeDecodeError, ElementTree.ParseError) as error:
+        raise FreeconvError(f"{path}: expected an SVG file, received a damaged or foreign one; {AGAIN}") from error
+    if not root.tag.endswith("}svg"):
+        raise FreeconvError(f"{path}: expected an SVG file, received a damaged or foreign one; {AGAIN}")
+    return text
 
 
 def read_table(folder: str, name: str) -> pd.DataFrame:

@@ -348,6 +348,15 @@ def figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
     ]
 
 
+def shown_figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
+    """Return the paths of all figures as pages show them: SVG, as wide as a page."""
+    return [
+        paths.figure_file(folder, dataset, subject, figure, "svg")
+        for dataset in params.data.datasets
+        for subject, figure in figures(params)
+    ]
+
+
 def figure_kinds(params: Params) -> list[tuple[str, str]]:
     """Return width and format of the files of each figure: what the parameters ask for, and first what pages show."""
     asked = params.report.figures

@@ -80,7 +80,7 @@
     live.hidden = false;
     live.setAttribute("role", "img");
     live.setAttribute("aria-label", title);
-    const options = { actions: false, renderer: "svg", defaultStyle: false, logLevel: vega.Error,
+    const options = { actions: false, renderer: "svg", defaultStyle: false, logLevel: 1,  // errors alone; the bundle's own `vega` is empty
       tooltip: { disableDefaultStyle: true } };
     const { view } = await vegaEmbed(live, spec, options);
     picture.hidden = true;
@@ -88,8 +88,7 @@
     const show = (place) => {
       buttons.forEach((button, other) => button.setAttribute("aria-pressed", String(other === place)));
       if (place === 1 && !list.firstChild) {
-        const rows = vega.read(spec.datasets.rows, { type: "csv", parse: "auto" });
-        list.append(table(rows, spec.usermeta.columns, title));
+        list.append(table(view.data("rows"), spec.usermeta.columns, title));
       }
       live.hidden = place === 1;
       list.hidden = place === 0;

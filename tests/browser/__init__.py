@@ -1,0 +1,1 @@
+"""Pages in a browser: `make test-browser`; skipped where there is no Chromium."""
