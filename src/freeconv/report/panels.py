@@ -320,7 +320,7 @@ def legend(figure: Figure, handles: Sequence[Artist], title: str = "", note: str
     entries = [*handles, Line2D([], [], linestyle="", label=note)] if note else list(handles)
     if not entries:
         return
-    size = float(matplotlib.rcParams["legend.fontsize"])
+    size = float(matplotlib.rcParams["font.size"])
     # a letter is about 0.6 as wide as the font is high, and the line before a label as wide as five letters
     widest = size * (0.6 * max(len(line) for entry in entries for line in str(entry.get_label()).split("\n")) + 4)
     columns = int(max(1, min(len(entries), 72 * figure_width() // widest)))
