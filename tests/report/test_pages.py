@@ -156,7 +156,7 @@ def test_each_page_holds_its_pictures(pages, reports):
 def test_pictures_have_alternative_texts_and_tables_have_headers(name, pages):
     page = pages[name]
     pictures = [attributes for _, attributes in page.elements if attributes.get("class") == "chart-static"]
-    assert all(picture["role"] == "img" and len(picture["aria-label"]) > 10 for picture in pictures)
+    assert all(picture["role"] == "img" and len(picture["aria-label"]) > 30 for picture in pictures)
     assert len(page.all("figcaption")) == len(page.all("figure")) == len(pictures)
     assert len(page.all("table")) == len(page.all("caption"))
     assert {header["scope"] for header in page.all("th")} <= {"col", "row", "colgroup", "rowgroup"}

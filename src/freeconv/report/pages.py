@@ -562,7 +562,7 @@ def _chance(results: Results, dataset: str) -> float | None:
 def drawing(results: Results, name: str) -> Figure:
     """Return a drawing of `grid.drawing_files`."""
     path = PurePath(paths.drawing_file(".", name, "svg")).as_posix()
-    return picture(results, path, name, drawing_caption(name))
+    return picture(results, path, f"Drawing of {name}", drawing_caption(name))
 
 
 def picture(results: Results, path: str, title: str, caption: Caption) -> Figure:
