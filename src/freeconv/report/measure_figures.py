@@ -156,6 +156,7 @@ def distance_by_radius(measures: pd.DataFrame) -> pd.DataFrame:
     chosen = measures[measures["measure"] == "euclidean_distance"]
     keys = ["layer", "level", *run_columns(chosen), "setting"]
     wide = chosen.pivot(index=keys, columns="statistic", values="value")
+    wide = wide.reindex(columns=["observed", "permuted_mean", "permuted_low", "permuted_high"])  # of no rows, too
     relative = (100 * wide.div(wide["permuted_mean"], axis=0)).reset_index().rename(columns={"setting": "radius"})
     cells = relative.groupby(["layer", "level", "radius"])
     found = cells["observed"].agg(median="median", low="min", high="max")
