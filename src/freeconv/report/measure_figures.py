@@ -178,7 +178,7 @@ def draw_distance_by_radius(rows: pd.DataFrame, levels: Sequence[float], augment
     rows = rows[rows["level"].isin(levels)]
     layers = sorted(set(rows["layer"]))
     if not layers:
-        return no_runs()
+        return no_runs("not measured")
     radii = {layer: sorted(rows.loc[rows["layer"] == layer, "radius"].unique()) for layer in layers}
     figure = wide_figure(0.85 if is_column() else 0.46)
     widths = [1.5 + len(radii[layer]) for layer in layers]
