@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from freeconv.commands.figures import make_figures
 from freeconv.commands.report import make_report
 from freeconv.commands.tables import make_tables
+from freeconv.storage.pictures import sealed_svg
 from freeconv.study import grid
 from tests.made_study import small_params, write_data, write_measures, write_runs, write_shards, write_traces
 
@@ -39,7 +40,7 @@ def reports(tmp_path_factory):
         make_figures(PARAMS)
         for path in grid.drawing_files(PARAMS):
             Path(path).parent.mkdir(exist_ok=True)
-            Path(path).write_text(DRAWING)
+            Path(path).write_text(sealed_svg(DRAWING))
         make_report(PARAMS)
     return folder / "reports"
 

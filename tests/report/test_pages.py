@@ -16,12 +16,14 @@ from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
 from freeconv.report.html_tables import VERDICTS
 from freeconv.report.run_rows import run_cells
+from freeconv.storage.pictures import sealed_svg
 from freeconv.study import grid, paths
 from freeconv.study.params import check_params
 from tests.made_study import small_params, sum_tables, write_measures, write_runs, write_traces
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="9pt"><text y="9">a picture</text></svg>'
+IMAGE = sealed_svg(IMAGE)
 # everything that the pages can have
 PARAMS = small_params(
     aug={"translate": [0, 0.1, 0.3], "noise": [0, 0.2]},

@@ -22,7 +22,8 @@ from freeconv.report.pages import (
 )
 from freeconv.report.run_rows import run_logs
 from freeconv.storage.atomic import AGAIN, write_text
-from freeconv.storage.csv_files import read_summed, read_svg, read_table
+from freeconv.storage.csv_files import read_summed, read_table
+from freeconv.storage.pictures import read_svg
 from freeconv.study import grid, paths
 from freeconv.study.claims import load_claims
 from freeconv.study.params import Params

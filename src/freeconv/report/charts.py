@@ -45,19 +45,15 @@ METRICS = ("translate_acc", "val_acc", "train_acc")
 NUMBERS = ("accuracy", "distance", "epoch", "high", "level", "low", "ours", "paper", "radius", "value")
 
 
-# What the page gets to know of the libraries.
-SNIPPET = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
-
-
 @cache
 def bundle() -> str:
     """Return the JavaScript of Vega, Vega-Lite and Vega-Embed, of the versions that Altair writes for.
 
-    It makes `vega` and `vegaEmbed` known to the page.
+    It makes `vegaEmbed` known to the page.
     """
     import vl_convert  # takes a while, and the static figures need none of it
 
-    return vl_convert.javascript_bundle(SNIPPET, ".".join(alt.SCHEMA_VERSION.split(".")[:2]))
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", ".".join(alt.SCHEMA_VERSION.split(".")[:2]))
 
 
 def answer(

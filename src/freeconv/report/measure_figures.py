@@ -156,6 +156,7 @@ def distance_by_radius(measures: pd.DataFrame) -> pd.DataFrame:
     chosen = measures[measures["measure"] == "euclidean_distance"]
     keys = ["layer", "level", *run_columns(chosen), "setting"]
     wide = chosen.pivot(index=keys, columns="statistic", values="value")
+    wide = wide.reindex(columns=["observed", "permuted_mean", "permuted_low", "permuted_high"])  # of no rows, too
     relative = (100 * wide.div(wide["permuted_mean"], axis=0)).reset_index().rename(columns={"setting": "radius"})
     cells = relative.groupby(["layer", "level", "radius"])
     found = cells["observed"].agg(median="median", low="min", high="max")
@@ -177,7 +178,7 @@ def draw_distance_by_radius(rows: pd.DataFrame, levels: Sequence[float], augment
     rows = rows[rows["level"].isin(levels)]
     layers = sorted(set(rows["layer"]))
     if not layers:
-        return no_runs()
+        return no_runs("not measured")
     radii = {layer: sorted(rows.loc[rows["layer"] == layer, "radius"].unique()) for layer in layers}
     figure = wide_figure(0.85 if is_column() else 0.46)
     widths = [1.5 + len(radii[layer]) for layer in layers]

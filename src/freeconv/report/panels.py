@@ -20,6 +20,7 @@ from freeconv.augmentations import AUGMENTATIONS
 from freeconv.networks import NETWORKS
 from freeconv.report.colors import BAND, GRID, LIGHT, SERIES, SOFT, TEXT, level_colors
 from freeconv.report.titles import free_first, network_title
+from freeconv.storage.pictures import sealed_svg
 from freeconv.vocabulary import level_text
 
 DPI = 150
@@ -414,4 +415,5 @@ def image_of(figure: Figure, kind: str) -> bytes:
     drawn = io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     figure.savefig(drawn, format=kind, metadata=undated.get(kind))
-    return drawn.getvalue()
+    content = drawn.getvalue()
+    return sealed_svg(content.decode()).encode() if kind == "svg" else content

@@ -80,8 +80,8 @@
     live.hidden = false;
     live.setAttribute("role", "img");
     live.setAttribute("aria-label", title);
-    const options = { actions: false, renderer: "svg", defaultStyle: false, logLevel: 1,  // errors alone; the bundle's own `vega` is empty
-      tooltip: { disableDefaultStyle: true } };
+    const tooltip = { disableDefaultStyle: true };
+    const options = { actions: false, renderer: "svg", defaultStyle: false, logLevel: 1, tooltip };  // 1: errors alone
     const { view } = await vegaEmbed(live, spec, options);
     picture.hidden = true;
     const buttons = ["Chart", "Table"].map((name) => element("button", { type: "button", "aria-label": `${name}: ${title}` }, name));
