@@ -509,13 +509,23 @@ def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
     path = PurePath(paths.figure_file(".", dataset, subject, name, "svg")).as_posix()
     kind = "vcp" if subject == "vcp" else name
     table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix(), pd.DataFrame())
-    runs = results.tables["runs"]
-    behind = made_from(runs[runs["dataset"] == dataset], results.images.get(dataset))
+    behind = made_from(_runs_behind(results, dataset, subject), results.images.get(dataset))
     caption = figure_caption(dataset, subject, name, finding(name, table), behind)
     found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", caption)
     if table.empty or kind not in CHARTS:
         return found
     return found._replace(spec=CHARTS[kind](results, dataset, subject, table), gallery=kind == "kernels")
+
+
+def _runs_behind(results: Results, dataset: str, subject: str) -> pd.DataFrame:
+    """Return the runs that figures of a subject are made from."""
+    params, runs = results.params, results.tables["runs"]
+    runs = runs[runs["dataset"] == dataset]
+    if subject == "claims":
+        return runs
+    networks = grid.vcp_networks(params) if subject == "vcp" else params.train.networks
+    trained = ["none", "translate" if subject == "vcp" else subject]
+    return runs[runs["network"].isin(networks) & runs["augmentation"].isin(trained)]
 
 
 def _answer_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
