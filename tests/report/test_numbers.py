@@ -24,6 +24,11 @@ def test_numbers():
             "convergence: (a − b) of fcn at translate 0.3 may still move by 1.3 points in a fifth (0.2 points allowed)",
         ),
         ("at level 0.1, 0.2, 0.3 it is 0.5", "at level 0.1, 0.2, 0.3 it is 50 points"),
+        ("At 0.2, the place, the interval includes 0.", "At 0.2, the place, the interval includes 0."),
+        (
+            "At the step, translate 0.1 to 0.2, it lies below 0.01.",
+            "At the step, translate 0.1 to 0.2, it lies below 1 points.",
+        ),
         ("val_acc of cnn-layers-3-rate-0.0001 at none 0", "val_acc of cnn-layers-3-rate-0.0001 at none 0"),
         ("epochs: 30 of 75", "epochs: 30 of 75"),
     ],

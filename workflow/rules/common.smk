@@ -327,12 +327,12 @@ def cell(wildcards):
 def held(files, category, shown):
     """Return a rule's outputs, some of which `snakemake --report` holds in a category of its own, with its caption."""
     caption = f"../report/{category.lower()}.rst"
-    return [
-        report(file, caption=caption, category=category, labels={"file": Path(file).name})
-        if file in shown
-        else file
-        for file in files
-    ]
+
+    def marked(path):
+        labels = {"file": Path(path).name}
+        return report(path, caption=caption, category=category, labels=labels)
+
+    return [marked(path) if path in shown else path for path in files]
 
 
 def study_text(wildcards):

@@ -9,7 +9,7 @@ MISSING = "—"
 
 # A number with a point that is no part of a name, as in `rate-0.01`; what stands before it says whether it is a level.
 _NUMBER = re.compile(
-    r"(?P<before>\b(?:translate|rotate|noise|edge_noise|levels?) |, )?(?<![-\w.])"
+    r"(?P<before>\b(?:translate|rotate|noise|edge_noise|levels?|At|step,) |, | to )?(?<![-\w.])"
     r"(?P<number>\d(?:\.\d+)?e-\d+|\d?\.\d+)"
 )
 
@@ -47,12 +47,12 @@ def in_unit(text: str, scale: float, unit: str) -> str:
         scale: what these are multiplied by.
         unit: what stands behind them.
     """
-    listing = False  # in `level 0.1, 0.2, 0.3`
+    listing = False  # in `level 0.1, 0.2, 0.3`, or in `step, 0.1 to 0.2`
 
     def shown(found: re.Match[str]) -> str:
         nonlocal listing
         before = found["before"] or ""
-        listing = before != "" and (before != ", " or listing)
+        listing = before != "" and (before not in (", ", " to ") or listing)
         return found[0] if listing else f"{before}{scale * float(found['number']):.3g} {unit}"
 
     return _NUMBER.sub(shown, text)

@@ -13,7 +13,7 @@ from freeconv import __version__
 from freeconv.analysis.authors import DATASET as AUTHORS_DATASET
 from freeconv.analysis.authors import authors_envelope
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.datasets import paper_dataset
+from freeconv.datasets import DATASETS, paper_dataset
 from freeconv.report import charts
 from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
 from freeconv.report.captions import Caption, drawing_caption, figure_caption, made_from
@@ -252,6 +252,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")  # a number and its unit
     return environment.get_template(template).render(version=__version__, colors=style_sheet(), **values)
 
 
@@ -553,14 +554,15 @@ def _authors(dataset: str) -> pd.DataFrame | None:
 def _chance(results: Results, dataset: str) -> float | None:
     """Return the accuracy of guessing; None if it is not known how many classes there are."""
     rows = results.tables["dataset"]
-    classes = int(((rows["dataset"] == dataset) & (rows["kind"] == "class")).sum())
+    counted = int(((rows["dataset"] == dataset) & (rows["kind"] == "class")).sum())
+    classes = len(DATASETS[dataset].classes) if dataset in DATASETS else counted
     return 1 / classes if classes else None
 
 
 def drawing(results: Results, name: str) -> Figure:
     """Return a drawing of `grid.drawing_files`."""
     path = PurePath(paths.drawing_file(".", name, "svg")).as_posix()
-    return picture(results, path, name, drawing_caption(name))
+    return picture(results, path, f"Drawing of {name}", drawing_caption(name))
 
 
 def picture(results: Results, path: str, title: str, caption: Caption) -> Figure:

@@ -83,6 +83,7 @@
     const tooltip = { disableDefaultStyle: true };
     const options = { actions: false, renderer: "svg", defaultStyle: false, logLevel: 1, tooltip };  // 1: errors alone
     const { view } = await vegaEmbed(live, spec, options);
+    live.querySelector("svg").setAttribute("aria-hidden", "true");  // what it is, `live` says
     picture.hidden = true;
     const buttons = ["Chart", "Table"].map((name) => element("button", { type: "button", "aria-label": `${name}: ${title}` }, name));
     const show = (place) => {

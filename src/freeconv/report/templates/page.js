@@ -34,7 +34,7 @@
 
   let closed = [];
   window.addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("main details:not([open])")];
+    closed = [...document.querySelectorAll("main details:not([open]):not(.forest details)")];
     for (const box of closed) box.open = true;
   });
   window.addEventListener("afterprint", () => { for (const box of closed) box.open = false; });
