@@ -17,6 +17,12 @@ def test_the_spread_is_that_of_the_runs_and_level_0_is_of_every_augmentation(mad
     assert (cell["low"], cell["median"], cell["high"]) == pytest.approx((runs.min(), runs.median(), runs.max()))
 
 
+def test_no_distances_have_no_spread(made):
+    history = pd.read_csv(made[0] / "reports/tables/history.csv")
+    empty = pd.DataFrame(columns=["dataset", "augmentation", "level", "layer", "radius", "measure", "epoch", "median"])
+    assert in_percent(with_spread(empty, history), {"free_1": 8}).empty
+
+
 def test_distances_in_per_cent_of_independent_kernels():
     rows = pd.DataFrame(
         [("free_1", "euclidean", 0.5), ("free_1", "cosine", 0.5), ("free_2", "euclidean", 0.1)],

@@ -499,7 +499,6 @@ def test_nothing_to_draw_is_said(curves, distances, measures):
         draw_swap_accuracy(curves[:0], NETWORKS),
         draw_distance(distances[:0], LEVELS, "translate", {}),
         draw_transfer(measures[:0], NETWORKS, LEVELS, "translate"),
-        draw_distance_by_radius(distance_by_radius(measures[:0]), LEVELS, "translate"),
         draw_answer(pd.DataFrame(columns=["network", "metric", "level", "ours", "paper"]), NETWORKS, "translate"),
     ]
     for figure in figures:
@@ -568,9 +567,10 @@ def test_every_figure_shows_what_there_is(project):
     assert np.allclose(rows["distance"], 100 * rows["median"] / np.sqrt(2 / 169), rtol=1e-4)
     assert {"level 0", "level 0.2"} <= set(texts("translate", "kernels"))
     assert "level 0.4" not in texts("translate", "kernels")
-    for name in ("answer", "accuracy", "distance", "transfer", "distance-by-radius"):
+    for name in ("answer", "accuracy", "distance", "transfer"):
         assert texts("noise", name) == ["no runs"]
-    assert texts("noise", "shared-accuracy") == ["not measured"]
+    for name in ("distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy"):
+        assert texts("noise", name) == ["not measured"]
     assert "not run: 0.5" in texts("vcp", "accuracy-0.2")
     assert "0.5" in texts("vcp", "accuracy-0")
 

@@ -142,7 +142,7 @@ def accuracy_by_epoch(
     shown = "indexof(networks, datum.network) >= 0 && datum.metric === metric"
     base = alt.Chart(_data("rows")).transform_filter(shown)
     chosen = base.transform_filter("datum.level === level")
-    x = alt.X("epoch:Q", title=EPOCH, axis=alt.Axis(tickMinStep=1))
+    x = alt.X("epoch:Q", title=EPOCH, axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False))
     y = alt.Y("accuracy:Q", title="Accuracy (%)", scale=alt.Scale(zero=False))
     color = alt.Color("network:N", scale=alt.Scale(domain=names, range=colors), legend=None)
     nearest = alt.selection_point(name="nearest", on="pointerover", nearest=True, empty=False, clear="pointerout")
@@ -209,7 +209,7 @@ def distance(
     shown = "datum.panel === panel && indexof(radii, datum.radius) >= 0"
     base = alt.Chart(_data("rows")).transform_filter(shown)
     chosen = base.transform_filter("datum.level === level")
-    x = alt.X("epoch:Q", title=f"{EPOCH} (0: untrained)", axis=alt.Axis(tickMinStep=1))
+    x = alt.X("epoch:Q", title=f"{EPOCH} (0: untrained)", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False))
     y = alt.Y("distance:Q", title="Distance (% of independent kernels)", scale=alt.Scale(zero=False))
     color = alt.Color("level:N", scale=alt.Scale(domain=ordered, range=colors), legend=None)
     dashes = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]

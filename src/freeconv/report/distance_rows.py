@@ -18,6 +18,8 @@ def with_spread(distances: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The same rows, with the columns low and high; NaN where no run is known.
     """
+    if distances.empty:
+        return distances.assign(low=np.nan, high=np.nan)
     named = distances.assign(
         trained=np.where(distances["level"] > 0, distances["augmentation"], "none"),
         name=distances["layer"] + "_" + distances["measure"] + "_" + distances["radius"].astype(str),

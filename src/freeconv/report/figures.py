@@ -42,6 +42,7 @@ from freeconv.report.panels import (
     wide_figure,
     zoom,
 )
+from freeconv.report.thinning import thinned
 from freeconv.report.titles import metric_title, network_title
 from freeconv.vocabulary import level_text
 
@@ -108,7 +109,8 @@ def draw_accuracy(
         for axes, network in zip(grid[row], networks, strict=True):
             chosen = of_metric[of_metric["network"] == network]
             draw_chance(axes, chance)
-            again = partial(draw_levels, table=chosen, levels=levels, column="level", x="epoch", y="mean")
+            lines = chosen[["level", "epoch", "mean"]]  # without bands, which would cover them
+            again = partial(draw_levels, table=lines, levels=levels, column="level", x="epoch", y="mean")
             zoom(axes, chosen, "epoch", "mean", again)
             last = chosen[chosen["epoch"] == chosen.groupby("level")["epoch"].transform("max")]
             label_ends(axes, [(row.mean_, level_text(row.level), colors[row.level]) for row in _rows(last)])
@@ -131,7 +133,8 @@ def _draw_accuracy_by_level(
     authors: pd.DataFrame | None,
     chance: float | None,
 ) -> Figure:
-    """Draw what `draw_accuracy` says, a panel for each level; arguments likewise, in per cent."""
+    """Draw what `draw_accuracy` says, a panel for each level, of many epochs some; arguments likewise, in per cent."""
+    curves = thinned(curves)
     down = -(-len(levels) // multiples_across())
     figure = wide_figure(down * (0.36 if is_column() else 0.24) + 0.16)
     panels = small_multiples(figure, len(levels))
@@ -152,7 +155,7 @@ def _draw_accuracy_by_level(
     translated = curves[curves["metric"] == "translate_acc"]
     for axes, level in zip(panels, levels, strict=True):
         draw_chance(axes, chance)
-        of_level = translated[translated["level"] == level]
+        of_level = translated.loc[translated["level"] == level, ["network", "epoch", "mean"]]
         zoom(axes, of_level, "epoch", "mean", partial(_draw_networks, table=of_level, networks=networks))
     figure.supxlabel("Epoch")
     figure.supylabel("Accuracy (%)")
@@ -321,6 +324,7 @@ def draw_distance(
     kinds = list(distances[["layer", "measure"]].drop_duplicates().itertuples(index=False, name=None))
     colors = level_colors(levels)
     many = len(levels) > MOST_LINES
+    distances = thinned(distances) if many else distances
     across = multiples_across() if many else min(len(kinds), 1 if is_column() else 2)
     down = -(-len(levels) // across) * len(kinds) if many else -(-len(kinds) // across)
     figure = wide_figure(down * (0.9 / across if many else 0.75 / across if is_column() else 0.55 / across**0.6) + 0.16)

@@ -1,4 +1,4 @@
-"""Fewer epochs of long curves, for charts that a page holds."""
+"""Fewer epochs of long curves, for charts that a page holds and panels too small for more."""
 
 import numpy as np
 import pandas as pd
