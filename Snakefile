@@ -2,6 +2,9 @@
 include: "workflow/rules/common.smk"
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     dataset=r"[a-z0-9_-]+",
     network=network_names.NAME,

@@ -255,8 +255,9 @@ def write_study(params: Params) -> None:
 
 def sum_tables(folder: str = "reports") -> None:
     """Write the hashes of tables and metrics that a test has changed, as if they had been made so."""
-    tables = [path for path in study_paths.table_files(folder) if "/tables/" in path and path.endswith(".csv")]
-    write_sums([*tables, f"{folder}/metrics.json"], study_paths.sums_file(folder))
+    tables = [path for path in study_paths.table_files(folder) if path.endswith((".csv", ".json"))]
+    summed = [path for path in tables if "/plots/" not in path]
+    write_sums(summed, study_paths.sums_file(folder))
 
 
 def medians_of(values) -> float:

@@ -163,6 +163,37 @@ def train(
 
 
 @app.command()
+def rerun(
+    file: Annotated[Path, typer.Argument(help="The file of a run: results/train/…/fold-0.h5.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; <name>-again.h5 here if not given.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs; as many as the run has if not given.", min=1)] = None,
+    threads: Annotated[int, typer.Option(help="Processor threads to use; all of them if 0.")] = 1,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Train a stored run again, by the configuration in its file, into a file of its own, and compare the two.
+
+    Networks and augmentations of your own are found through `modules` of the parameter file.
+    """
+    import tempfile
+
+    from freeconv.commands.progress import training_progress
+    from freeconv.commands.rerun import check_out, first_difference, rerun, stored_job
+    from freeconv.machine.gpus import leased_gpu
+    from freeconv.study.params import load_params
+
+    if params.is_file():
+        load_params(params)  # registers members of one's own
+    target = out or Path(f"{file.stem}-again.h5")
+    check_out(target)
+    job = stored_job(file, epochs)
+    with leased_gpu():
+        import_keras(threads)
+        with tempfile.TemporaryDirectory() as work, training_progress(job) as progress:
+            rerun(job, target, work, progress, threads)
+    print(f"{target}: {first_difference(file, target)}")
+
+
+@app.command()
 def distance(config: ConfigText, code: Code = None) -> None:
     """Compute the kernel-distance traces of one network, augmentation and level."""
     from freeconv.commands.distance import make_traces

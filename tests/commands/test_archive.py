@@ -128,11 +128,11 @@ def test_tables_figures_and_pages_from_the_archive_are_those_from_the_files(tmp_
     assert left_out == ["mnist-5k-translate-samples"]
     whole, rebuilt = files("whole"), files("rebuilt")
     assert whole.keys() - rebuilt.keys() == {
-        f"figures/{name}.{suffix}" for name in left_out for suffix in ("png", "svg")
+        f"figures/{name}.{suffix}" for name in left_out for suffix in ("svg", "pdf")
     }
     other = {name for name in rebuilt if rebuilt[name] != whole[name]}
-    # the images' own table, what sums it, and pages with pictures of images
-    assert other <= {"tables/dataset.csv", "tables/SHA256SUMS", "index.html", "measures.html"}
+    # the images' own table, what sums it, and pages with pictures of images and links to runs
+    assert other <= {"tables/dataset.csv", "tables/SHA256SUMS", "index.html", "measures.html", "runs.html"}
     assert len([name for name in rebuilt if name.startswith(("tables/", "figures/"))]) > 25
 
 

@@ -23,11 +23,11 @@ def studies(tmp_path, monkeypatch):
 
 
 def write(folder, tree):
-    path = Path(folder, paths.REPORTS, "metrics.json")
+    reports = f"{folder}/{paths.REPORTS}"
+    path = Path(paths.medians_file(reports))
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(tree))
-    Path(paths.sums_file(str(path.parent))).parent.mkdir()
-    write_sums([path], paths.sums_file(str(path.parent)))
+    write_sums([path], paths.sums_file(reports))
 
 
 @pytest.mark.parametrize("folders", [("one", "two [b]"), ("one/reports", "two [b]/reports"), (Path("one"), "two [b]")])
@@ -63,8 +63,8 @@ def test_as_a_table(studies):
 @pytest.mark.parametrize(
     ("second", "metrics", "message"),
     [
-        ("none", [], "none: expected a study with reports/metrics.json, received none"),
-        (".", [], r"\.: expected a study with reports/metrics.json"),
+        ("none", [], "none: expected a study with reports/tables/medians.json, received none"),
+        (".", [], r"\.: expected a study with reports/tables/medians.json"),
         ("one/reports/tables", [], "one/reports/tables: expected a study"),
         ("two [b]", ["acc"], "expected metrics among swap_acc, val_acc, received acc"),
     ],
@@ -75,6 +75,6 @@ def test_what_is_no_study_is_refused(studies, second, metrics, message):
 
 
 def test_changed_medians_are_refused(studies):
-    Path("one/reports/metrics.json").write_text("{}")
-    with pytest.raises(FreeconvError, match=r"one/reports/metrics\.json: expected content with SHA-256"):
+    Path("one/reports/tables/medians.json").write_text("{}")
+    with pytest.raises(FreeconvError, match=r"one/reports/tables/medians\.json: expected content with SHA-256"):
         compare_studies("one", "two [b]")

@@ -211,13 +211,13 @@ def test_distance_table_and_metrics_agree_with_the_traces(made):
     expected = [np.median(pick(trace, radius=4, epoch=epoch)["distance"]) for epoch in range(5)]
     assert table["epoch"].tolist() == [0, 1, 2, 3, 4]
     assert table["median"].tolist() == pytest.approx(expected, rel=1e-5)
-    tree = json.loads((folder / "reports/metrics.json").read_text())
+    tree = json.loads((folder / "reports/tables/medians.json").read_text())
     assert tree["mnist-5k"]["rotate"]["0.1"]["fcn"]["distance_radius_4"] == round(expected[-1], 6)
 
 
-def test_metrics_hold_every_median(made):
+def test_medians_as_a_tree_hold_every_median(made):
     folder, _ = made
-    text = (folder / "reports/metrics.json").read_text()
+    text = (folder / "reports/tables/medians.json").read_text()
     tree = json.loads(text)
     assert text == json.dumps(tree, indent=2, sort_keys=True) + "\n"
     for row in read("tables/accuracy", folder / "reports").itertuples():
@@ -236,9 +236,32 @@ def test_a_diverged_run_gives_null_not_nan(project):
             write_run(run, 4, arrays={"kernels/free_1": np.full((5, 81, 9, 4), np.nan, "float32")})
     write_traces(params)
     make_tables(params)
-    assert "NaN" not in Path("reports/metrics.json").read_text()
-    tree = json.loads(Path("reports/metrics.json").read_text())
+    for name in ("metrics.json", "tables/medians.json"):
+        assert "NaN" not in Path("reports", name).read_text()
+    tree = json.loads(Path("reports/tables/medians.json").read_text())
     assert tree["mnist-5k"]["translate"]["0"]["fcn"]["distance_radius_1"] is None
+    assert json.loads(Path("reports/metrics.json").read_text())["fcn_distance_radius_1"] is None
+
+
+def test_metrics_are_eight_headline_numbers_without_dots_in_their_names(made):
+    folder, params = made
+    metrics = json.loads((folder / "reports/metrics.json").read_text())
+    tree = json.loads((folder / "reports/tables/medians.json").read_text())
+    highest = tree["mnist-5k"]["translate"]["0.4"]
+    verdicts = read("tables/claims", folder / "reports")["verdict"]
+    assert metrics == {
+        "runs": len(grid.run_files(params)),
+        "claims_supported": (verdicts == "supported").sum(),
+        "claims_contradicted": (verdicts == "contradicted").sum(),
+        **{
+            f"{network}_{name}": highest[network][name]
+            for network in ("cnn", "fcn")
+            for name in ("val_acc", "translate_acc")
+        },
+        "fcn_distance_radius_1": highest["fcn"]["distance_radius_1"],
+    }
+    assert len(metrics) <= 8
+    assert not any("." in name for name in metrics)
 
 
 def test_plot_tables(made):
@@ -256,7 +279,8 @@ def test_only_cnn(project):
     make_tables(params)
     assert set(read("tables/accuracy")["network"]) == {"cnn"}
     assert len(read("tables/distance")) == len(read("plots/distance")) == 0
-    assert set(json.loads(Path("reports/metrics.json").read_text())["mnist-5k"]["translate"]["0"]) == {"cnn"}
+    assert set(json.loads(Path("reports/tables/medians.json").read_text())["mnist-5k"]["translate"]["0"]) == {"cnn"}
+    assert "fcn_distance_radius_1" not in json.loads(Path("reports/metrics.json").read_text())
 
 
 def test_run_table(made):
@@ -386,7 +410,11 @@ def test_sha256sum_checks_the_tables(made):
     )
     assert checked.returncode == 0, checked.stderr
     tables = {path.name for path in (folder / "reports/tables").glob("*.csv")}
-    assert {line.partition(":")[0] for line in checked.stdout.splitlines()} == {*tables, "../metrics.json"}
+    assert {line.partition(":")[0] for line in checked.stdout.splitlines()} == {
+        *tables,
+        "medians.json",
+        "../metrics.json",
+    }
 
 
 def test_tables_are_the_same_each_time(made, tmp_path, monkeypatch):

@@ -8,8 +8,9 @@ import pytest
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
 from freeconv.storage.checkpoint_file import checkpoint_identity, read_checkpoint
-from freeconv.storage.csv_files import read_csv, read_png, read_summed, write_csv
+from freeconv.storage.csv_files import read_csv, read_summed, write_csv
 from freeconv.storage.hdf5 import read_h5
+from freeconv.storage.pictures import read_svg
 from freeconv.storage.shard_file import read_shard
 from freeconv.study import grid, paths
 from tests.faults import writers
@@ -55,7 +56,7 @@ KINDS = {
     "table": ("reports/tables/accuracy.csv", summed_bytes),
     "metrics": ("reports/metrics.json", summed_bytes),
     "sums": (paths.sums_file(), lambda path: summed_bytes("reports/metrics.json")),
-    "figure": (grid.figure_files(PARAMS)[0], read_png),
+    "figure": (grid.figure_files(PARAMS)[0], read_svg),
 }
 
 
@@ -78,7 +79,7 @@ def stored(request, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path, read = KINDS[request.param]
     if request.param == "figure":
-        assert path.endswith(".png")
+        assert path.endswith(".svg")
     return tmp_path / path, path, read, (tmp_path / path).read_bytes()
 
 

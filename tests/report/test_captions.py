@@ -1,8 +1,9 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from freeconv.report.captions import drawing_caption, figure_caption
+from freeconv.report.captions import drawing_caption, figure_caption, made_from
 from freeconv.study import grid
 from tests.made_study import small_params
 
@@ -21,7 +22,7 @@ def drawings(params):
 def test_every_picture_has_a_caption():
     captions = [figure_caption("mnist", subject, name) for subject, name in grid.figures(EVERYTHING)]
     captions += [drawing_caption(name) for name in drawings(EVERYTHING)]
-    assert len(captions) == 4 * 5 + 2 + 2 * 6 + 2
+    assert len(captions) == 4 * 9 + 4 + 2 * 6 + 2
     assert all(len(alt) > 30 and caption.endswith(".") for alt, caption in captions)
 
 
@@ -43,7 +44,7 @@ def test_figures_name_those_of_the_paper(dataset):
     for subject, name in grid.figures(EVERYTHING):
         _, caption = figure_caption(dataset, subject, name)
         number = PAPER.get((dataset, subject, name))
-        assert (f"The paper's Figure {number}." in caption) if number else ("The paper's" not in caption)
+        assert (f"The paper's Figure {number}." in caption) if number else ("The paper's Figure" not in caption)
 
 
 def test_figures_of_other_datasets_name_none():
@@ -72,3 +73,14 @@ def test_unknown_pictures_are_refused():
         figure_caption("mnist", "translate", "loss")
     with pytest.raises(ValueError, match=r"Received: name='mnist-blur'"):
         drawing_caption("mnist-blur")
+
+
+def test_a_caption_says_what_is_found_and_what_it_is_made_from():
+    runs = pd.DataFrame({"fold": [0, 1, 0, 1], "seed": [0, 0, 1, 1], "epochs": [6, 6, 6, 4]})
+    made = made_from(runs, 5000)
+    assert made == "2 folds, 2 seeds, 5,000 images, 4 to 6 epochs."
+    text = figure_caption("mnist", "translate", "accuracy", "It rises.", made).text
+    assert text.startswith("It rises. Accuracy by epoch")
+    assert text.endswith(f"The paper's Figure 3. {made}")
+    assert made_from(runs[:1]) == "1 fold, 1 seed, 6 epochs."
+    assert made_from(runs[:0]) == ""

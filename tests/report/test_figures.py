@@ -1,4 +1,5 @@
 import shutil
+import xml.etree.ElementTree as ElementTree
 from itertools import product
 from pathlib import Path
 
@@ -13,9 +14,20 @@ from freeconv.analysis.authors import authors_envelope
 from freeconv.commands.figures import make_figures
 from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
+from freeconv.report.distance_rows import in_percent, with_spread
 from freeconv.report.figures import draw_accuracy, draw_distance, draw_swap_accuracy, draw_vcp
-from freeconv.report.measure_figures import draw_sharing, draw_transfer
-from freeconv.report.panels import draw_samples
+from freeconv.report.measure_figures import (
+    by_level,
+    distance_by_radius,
+    draw_distance_by_radius,
+    draw_distance_to_shared,
+    draw_shared_accuracy,
+    draw_signal_to_noise,
+    draw_transfer,
+    signal_to_noise,
+)
+from freeconv.report.panels import WIDTHS, draw_samples, image_of
+from freeconv.report.summary_figures import draw_answer, draw_claims
 from freeconv.storage.csv_files import read_csv, read_table, write_csv
 from freeconv.study import grid as study_grid
 from freeconv.study import paths
@@ -35,8 +47,9 @@ def curves(made):
 
 @pytest.fixture
 def distances(made):
-    frame = pd.read_csv(made[0] / "reports/tables/distance.csv")
-    return frame[frame["augmentation"] == "translate"]
+    frame, history = (pd.read_csv(made[0] / f"reports/tables/{name}.csv") for name in ("distance", "history"))
+    frame = with_spread(frame[frame["augmentation"] == "translate"], history)
+    return in_percent(frame, POSITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +86,9 @@ def panel_texts(axes):
 
 
 def svg_texts(path):
-    """Return the texts of an SVG, which matplotlib writes as comments beside their outlines."""
-    return [part.partition("-->")[0].strip() for part in Path(path).read_text().split("<!--")[1:]]
+    """Return the texts of an SVG, which has them as text."""
+    root = ElementTree.parse(path).getroot()
+    return ["".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def colors(axes, number):
@@ -85,14 +99,16 @@ def test_the_files_are_those_announced(made):
     folder, params = made
     written = {str(path.relative_to(folder)) for path in (folder / "reports/figures").iterdir()}
     assert written == set(study_grid.figure_files(params))
-    assert len(written) == (2 * 5 + 1) * 2
+    # nine of each augmentation, kernels, swap, claims: numbers, SVG and PDF; of the images no numbers
+    assert len(written) == (2 * 9 + 3) * 3 - 2
     for path in written:
-        if path.endswith("png"):
-            with Image.open(folder / path) as image:
-                assert round(image.info["dpi"][0]) == 150
-                assert len(np.unique(np.asarray(image.convert("L")))) > 20
+        if path.endswith("pdf"):
+            assert (folder / path).read_bytes().endswith(b"%%EOF\n")
+        elif path.endswith("csv"):
+            assert len(pd.read_csv(folder / path)) > 0
         else:
             assert (folder / path).read_text().startswith("<?xml")
+            assert svg_texts(folder / path)
             assert "no runs" not in svg_texts(folder / path)
 
 
@@ -108,14 +124,32 @@ def test_equal_figures_have_equal_bytes(made, tmp_path, monkeypatch):
         assert (tmp_path / Path(path).relative_to("reports")).read_bytes() == Path(path).read_bytes(), path
 
 
+def test_figures_for_a_column_with_serifs(project):
+    asked = {"formats": ["pdf", "png"], "width": "both", "font": "serif"}
+    params = small_params(
+        aug={"translate": [0]}, train={"folds": 2, "epochs": 1, "networks": ["cnn"]}, report={"figures": asked}
+    )
+    write_study(params)
+    make_tables(params)
+    make_figures(params)
+    assert {str(path) for path in Path("reports/figures").iterdir()} == set(study_grid.figure_files(params))
+    name = "reports/figures/mnist-5k-translate-accuracy"
+    for path, width in ((name, "page"), (f"{name}-column", "column")):
+        with Image.open(f"{path}.png") as image:
+            assert image.width == round(150 * WIDTHS[width])
+    assert "DejaVu Serif" in Path(f"{name}.svg").read_text()
+    assert b"DejaVuSerif" in Path(f"{name}-column.pdf").read_bytes()  # a font: the text is text
+    assert not Path(f"{name}-column.svg").exists()
+
+
 def test_accuracy_shows_fcn_left_cnn_right_and_three_rows(curves):
     figure = draw_accuracy(curves, NETWORKS, LEVELS, "translate")
     grid = np.array(figure.axes).reshape(3, 2)
     assert [axes.get_title() for axes in grid[0]] == ["FCN", "CNN"]
     assert [axes.get_ylabel() for axes in grid[:, 0]] == [
-        "Training accuracy",
-        "Validation accuracy",
-        "Translated accuracy",
+        "Training accuracy (%)",
+        "Validation accuracy (%)",
+        "Translated accuracy (%)",
     ]
     assert grid[2, 0].get_xlabel() == "Epoch"
     for row in grid:
@@ -123,9 +157,10 @@ def test_accuracy_shows_fcn_left_cnn_right_and_three_rows(curves):
     for axes, network, metric in ((grid[2, 0], "fcn", "translate_acc"), (grid[0, 1], "cnn", "train_acc")):
         for line, level in zip(axes.lines, LEVELS, strict=True):
             chosen = pick(curves, network=network, metric=metric, level=level)
-            assert line.get_ydata().tolist() == chosen["mean"].tolist()
+            assert line.get_ydata() == pytest.approx(100 * chosen["mean"])
         assert len(axes.collections) == len(LEVELS)
     assert legend(figure) == ["0", "0.2", "0.4"]
+    assert panel_texts(grid[2, 0]) == ["0", "0.2", "0.4"]  # at the lines' ends
 
 
 def test_accuracy_with_one_network_one_level_one_epoch(curves):
@@ -140,8 +175,30 @@ def test_accuracy_with_one_network_one_level_one_epoch(curves):
 def test_accuracy_axes_do_not_leave_what_is_possible(curves):
     wide = curves.assign(low=curves["mean"] - 3, high=curves["mean"] + 3)
     for axes in draw_accuracy(wide, NETWORKS, LEVELS, "translate").axes:
-        assert axes.get_ylim()[0] >= -0.01
-        assert axes.get_ylim()[1] <= 1.01
+        assert axes.get_ylim()[0] >= 0
+        assert axes.get_ylim()[1] <= 101
+
+
+def test_chance_is_where_the_panel_shows_it(curves):
+    figure = draw_accuracy(curves, NETWORKS, LEVELS, "translate", chance=0.1)
+    shown = ["chance" in panel_texts(axes) for axes in figure.axes]
+    assert shown == [axes.get_ylim()[0] <= 10 for axes in figure.axes]
+    assert shown[4]
+
+
+def test_a_crowd_of_curves_is_shown_again_larger():
+    rows = [
+        ("fcn", metric, level, epoch, 0.95 - 0.75 * 0.4**epoch + 0.01 * level)
+        for metric, level, epoch in product(["train_acc", "val_acc", "translate_acc"], LEVELS, range(1, 21))
+    ]
+    crowd = pd.DataFrame(rows, columns=["network", "metric", "level", "epoch", "mean"])
+    for axes in draw_accuracy(crowd, ["fcn"], LEVELS, "translate").axes:
+        (inset,) = axes.child_axes
+        low, high = inset.get_ylim()
+        assert (high - low) < 0.2 * (axes.get_ylim()[1] - axes.get_ylim()[0])
+        assert [line.get_ydata().tolist() for line in inset.lines] == [line.get_ydata().tolist() for line in axes.lines]
+    apart = crowd.assign(mean=crowd["mean"] - crowd["level"])
+    assert not any(axes.child_axes for axes in draw_accuracy(apart, ["fcn"], LEVELS, "translate").axes)
 
 
 def test_accuracy_leaves_out_what_was_not_run_and_names_it(curves):
@@ -152,21 +209,24 @@ def test_accuracy_leaves_out_what_was_not_run_and_names_it(curves):
     one_network = curves[(curves["level"] == 0.4) | (curves["network"] == "cnn")]
     assert legend(draw_accuracy(one_network, NETWORKS, LEVELS, "translate")) == [
         *("0", "0.2", "0.4"),
-        "FCN not run: 0,\n0.2",
+        "FCN not run: 0, 0.2",
     ]
     no_cnn = draw_accuracy(curves[curves["network"] == "fcn"], NETWORKS, LEVELS, "translate")
-    assert [panel_texts(axes) for axes in no_cnn.axes] == [[], ["no runs"]] * 3
-    assert legend(no_cnn) == ["0", "0.2", "0.4", "CNN not run: 0,\n0.2, 0.4"]
+    assert ["no runs" in panel_texts(axes) for axes in no_cnn.axes] == [False, True] * 3
+    assert legend(no_cnn) == ["0", "0.2", "0.4", "CNN not run: 0, 0.2, 0.4"]
 
 
-def test_eleven_levels_have_eleven_colors(curves):
+def test_eleven_levels_have_a_panel_each(curves):
     template = curves.query("level == 0")
-    many = pd.concat([template.assign(level=level) for level in ELEVEN])
-    shades = np.array(colors(draw_accuracy(many, NETWORKS, ELEVEN, "translate").axes[0], 11))
-    apart = np.linalg.norm(shades[:, None] - shades[None], axis=-1)[np.triu_indices(11, 1)]
-    assert apart.min() > 0.07
-    brightness = shades @ [0.2126, 0.7152, 0.0722]
-    assert (np.diff(brightness) > 0).all()  # order can be seen without hue, too
+    many = pd.concat([template.assign(level=level, mean=template["mean"] - level / 20) for level in ELEVEN])
+    figure = draw_accuracy(many[many["level"] != 0.3], NETWORKS, ELEVEN, "translate")
+    assert [axes.get_title() for axes in figure.axes] == [f"translation {level}" for level in ELEVEN]
+    for axes, level in zip(figure.axes, ELEVEN, strict=True):
+        assert len(axes.lines) == (0 if level == 0.3 else 2 * 3)
+    translated = pick(many, network="fcn", level=0.9, metric="translate_acc")
+    assert figure.axes[9].lines[2].get_ydata() == pytest.approx(100 * translated["mean"])
+    assert panel_texts(figure.axes[3]) == ["no runs"]
+    assert legend(figure) == ["FCN", "CNN", "Training", "Validation", "Translated", "not run: 0.3"]
 
 
 def test_missing_connections_have_six_panels_and_a_line_per_share(vcp):
@@ -178,10 +238,26 @@ def test_missing_connections_have_six_panels_and_a_line_per_share(vcp):
     metrics = ("train_acc", "val_acc", "translate_acc", "rotate_acc", "noise_acc", "edge_noise_acc")
     for axes, metric in zip(figure.axes, metrics, strict=True):
         for line, network in zip(axes.lines, ("fcn", "fcn-vcp-0.3", "fcn-vcp-0.99"), strict=True):
-            assert line.get_ydata().tolist() == pick(vcp, network=network, metric=metric)["mean"].tolist()
+            assert line.get_ydata() == pytest.approx(100 * pick(vcp, network=network, metric=metric)["mean"])
         assert len(axes.collections) == 3
     assert figure.legends[0].get_title().get_text().startswith("Missing connections")
     assert legend(figure) == ["0", "0.3", "0.99"]
+
+
+def test_many_shares_of_missing_connections_have_a_panel_each(vcp):
+    shares = {"fcn": 0, **{f"fcn-vcp-{share}": share for share in (0.1, 0.3, 0.5, 0.7, 0.99)}}
+    figure = draw_vcp(vcp, shares)
+    assert [axes.get_title() for axes in figure.axes] == [f"{share} missing" for share in shares.values()]
+    assert [len(axes.lines) for axes in figure.axes] == [6, 0, 6, 0, 0, 6]
+    assert legend(figure) == [
+        "Training",
+        "Validation",
+        "Translated",
+        "Rotated",
+        "Noise",
+        "Edge noise",
+        "not run: 0.1, 0.5, 0.7",
+    ]
 
 
 def test_missing_connections_that_were_not_run_or_asked_for(vcp):
@@ -196,8 +272,8 @@ def test_swap_shows_both_networks_and_the_images_as_they_are_beside(curves):
     figure = draw_swap_accuracy(pd.concat([level_0, level_0.assign(augmentation="rotate", mean=0.1)]), NETWORKS)
     (axes,) = figure.axes
     for network, plain, swapped in zip(NETWORKS, axes.lines[::2], axes.lines[1::2], strict=True):
-        assert swapped.get_ydata().tolist() == pick(level_0, network=network, metric="swap_acc")["mean"].tolist()
-        assert plain.get_ydata().tolist() == pick(level_0, network=network, metric="val_acc")["mean"].tolist()
+        assert swapped.get_ydata() == pytest.approx(100 * pick(level_0, network=network, metric="swap_acc")["mean"])
+        assert plain.get_ydata() == pytest.approx(100 * pick(level_0, network=network, metric="val_acc")["mean"])
         assert plain.get_linewidth() < swapped.get_linewidth()
         assert plain.is_dashed()
         assert plain.get_color() == swapped.get_color()
@@ -209,50 +285,45 @@ def test_swap_shows_both_networks_and_the_images_as_they_are_beside(curves):
     assert legend(draw_swap_accuracy(pick(level_0, network="cnn"), NETWORKS))[2:] == ["not run: FCN"]
 
 
-def test_distance_shows_a_panel_per_radius_with_references(distances):
+def test_distance_shows_both_radii_in_one_panel_beside_independent_kernels(distances):
     figure = draw_distance(distances, LEVELS, "translate", POSITIONS)
-    assert [axes.get_title() for axes in figure.axes] == ["Radius 1", "Radius 4"]
-    for axes, radius in zip(figure.axes, (1, 4), strict=True):
-        *lines, reference, untrained = axes.lines
-        assert reference.get_ydata() == pytest.approx([np.sqrt(2 / 81)] * 2)
-        assert reference.is_dashed()
-        assert panel_texts(axes) == ["independent: √(2/81)"]
-        chosen = pick(distances, radius=radius)
-        for line, level in zip(lines, LEVELS, strict=True):
-            assert line.get_ydata().tolist() == pick(chosen, level=level)["median"].tolist()
-            assert line.get_xdata()[0] == 0
-        start = sorted(pick(chosen, epoch=0)["median"])[1]  # of three levels
-        assert untrained.get_xydata().tolist() == [[0, start]]
-    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    assert figure.axes[0].get_ylabel() == "Mean Euclidean distance"
-    assert legend(figure) == ["0", "0.2", "0.4", "untrained"]
+    (axes,) = figure.axes
+    *lines, reference = axes.lines
+    assert reference.get_ydata() == [100, 100]
+    for number, (radius, level) in enumerate(product((1, 4), LEVELS)):
+        chosen = pick(distances, radius=radius, level=level)
+        assert lines[number].get_ydata() == pytest.approx(100 * chosen["median"] / np.sqrt(2 / 81))
+        assert lines[number].is_dashed() == (radius == 4)
+        assert lines[number].get_xdata()[0] == 0
+        edges = axes.collections[number].get_paths()[0].vertices[:, 1]
+        assert (edges.min(), edges.max()) == pytest.approx((chosen["low"].min(), chosen["high"].max()))
+    assert [lines[rank].get_color() for rank in range(3)] == [lines[rank].get_color() for rank in range(3, 6)]
+    assert figure.get_supylabel() == "Distance (% of independent kernels)"
+    assert set(panel_texts(axes)) == {"0", "0.2", "0.4", "independent"}
+    assert legend(figure) == ["0", "0.2", "0.4", "radius 1", "radius 4"]
 
 
-def test_distance_shows_a_row_per_measure_and_layer_with_the_radii_that_fit(distances):
-    both = pd.concat([distances, distances.assign(measure="cosine", median=0.9)])
-    deeper = pick(both, radius=1).assign(layer="free_2", median=0.3)
-    figure = draw_distance(pd.concat([both, deeper]), LEVELS, "translate", POSITIONS)
-    assert [(axes.get_title(), axes.get_ylabel(), axes.get_xlabel()) for axes in figure.axes] == [
-        ("Radius 1", "Layer 1:\nmean Euclidean distance", ""),
-        ("Radius 4", "", ""),
-        ("", "Layer 1:\nmean cosine distance", ""),
-        ("", "", "Epoch (0: untrained)"),
-        ("", "Layer 2:\nmean Euclidean distance", ""),
-        ("", "Layer 2:\nmean cosine distance", "Epoch (0: untrained)"),
+def test_distance_shows_a_panel_per_layer_and_measure_and_of_many_levels_one_each(distances):
+    both = pd.concat([distances, distances.assign(measure="cosine", distance=90)])
+    deeper = pick(both, radius=1).assign(layer="free_2")
+    every = pd.concat([both, deeper])
+    figure = draw_distance(every, LEVELS, "translate", POSITIONS)
+    assert [axes.get_title() for axes in figure.axes] == [
+        *("Layer 1, Euclidean", "Layer 1, cosine"),
+        *("Layer 2, Euclidean", "Layer 2, cosine"),
     ]
-    assert [panel_texts(axes)[0] for axes in figure.axes] == [
-        *["independent: √(2/81)"] * 2,
-        *["independent: 1"] * 2,
-        *("independent: √(2/25)", "independent: 1"),
-    ]
-    assert figure.axes[3].lines[-2].get_ydata() == pytest.approx([1, 1])
-    assert figure.axes[4].lines[-2].get_ydata() == pytest.approx([np.sqrt(2 / 25)] * 2)
+    assert [len(axes.lines) for axes in figure.axes] == [7, 7, 4, 4]
+    many = pd.concat([pick(both, level=0).assign(level=level) for level in ELEVEN])
+    figure = draw_distance(many, ELEVEN, "translate", POSITIONS)
+    assert len(figure.axes) == 2 * 11
+    assert figure.axes[0].get_title() == "translation 0, Layer 1, Euclidean"
+    assert figure.axes[12].get_title() == "translation 0.1"
+    assert {len(axes.lines) for axes in figure.axes} == {3}
 
 
-def test_distance_without_a_level_and_without_positions(distances):
-    figure = draw_distance(distances[distances["level"] > 0], LEVELS, "translate", {})
-    assert legend(figure) == ["0.2", "0.4", "untrained", "not run: 0"]
-    assert panel_texts(figure.axes[0]) == []
+def test_distance_without_a_level(distances):
+    figure = draw_distance(distances[distances["level"] > 0], LEVELS, "translate", POSITIONS)
+    assert legend(figure) == ["0.2", "0.4", "radius 1", "radius 4", "not run: 0"]
 
 
 def test_transfer_shows_a_row_per_network_and_a_column_per_transformation(measures):
@@ -263,7 +334,7 @@ def test_transfer_shows_a_row_per_network_and_a_column_per_transformation(measur
         "Shift down (% of height)",
         "Turn counter-clockwise (degrees)",
     ]
-    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["FCN: accuracy", "CNN: accuracy"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["FCN: accuracy (%)", "CNN: accuracy (%)"]
     panels = (
         ("horizontal_shift_acc", [-25, 0, 25]),
         ("vertical_shift_acc", [-25, 0, 25]),
@@ -276,10 +347,21 @@ def test_transfer_shows_a_row_per_network_and_a_column_per_transformation(measur
                 found = pick(measures, network=network, measure=measure, level=level)
                 by_setting = [sorted(pick(found, setting=setting)["value"]) for setting in sorted(set(found.setting))]
                 assert line.get_xdata().tolist() == shown
-                assert line.get_ydata().tolist() == [values[1] for values in by_setting]  # of three folds
+                assert line.get_ydata() == pytest.approx([100 * values[1] for values in by_setting])  # of three folds
                 edges = band.get_paths()[0].vertices[:, 1]
-                assert (edges.min(), edges.max()) == (np.min(by_setting), np.max(by_setting))
+                assert (edges.min(), edges.max()) == pytest.approx((100 * np.min(by_setting), 100 * np.max(by_setting)))
     assert legend(figure) == ["0", "0.2", "0.4", "limit in training"]
+
+
+def test_transfer_of_many_levels_is_a_map(measures):
+    many = pd.concat([pick(measures, level=0).assign(level=level) for level in ELEVEN if level != 0.5])
+    figure = draw_transfer(many, NETWORKS, ELEVEN, "translate")
+    map_of_fcn = figure.axes[0].collections[0].get_array()
+    assert map_of_fcn.shape == (11, 3)
+    found = pick(measures, level=0, network="fcn", measure="horizontal_shift_acc", setting=0)
+    assert map_of_fcn[3, 1] == pytest.approx(100 * found["value"].median())
+    assert np.ma.getmaskarray(map_of_fcn)[5].all() or np.isnan(map_of_fcn[5]).all()
+    assert legend(figure) == ["not run: 0.5"]
 
 
 @pytest.mark.parametrize(
@@ -301,22 +383,26 @@ def test_transfer_marks_how_far_training_went(measures, augmentation, levels, ex
 
 def test_transfer_of_levels_that_were_not_run(measures):
     figure = draw_transfer(measures.query("network == 'cnn' or level == 0"), NETWORKS, LEVELS, "translate")
-    assert legend(figure)[-1] == "FCN not run: 0.2,\n0.4"
+    assert legend(figure)[-1] == "FCN not run: 0.2, 0.4"
     assert not [x for line in figure.axes[0].lines if line.get_marker() == "|" for x in line.get_xdata()]
 
 
-def test_sharing_shows_distance_by_radius_against_chance(measures):
-    figure = draw_sharing(measures, "fcn", LEVELS, "translate", POSITIONS)
-    upper = figure.axes[:3]
-    assert [axes.get_title() for axes in upper] == ["(a) Layer 1", "Layer 2", "Layer 3"]
-    for axes, layer, largest in zip(upper, POSITIONS, (4, 2, 1), strict=True):
-        found = pick(measures, network="fcn", measure="euclidean_distance", layer=layer)
+@pytest.fixture(scope="module")
+def free(measures):
+    return pick(measures, network="fcn")
+
+
+def test_distance_by_radius_is_shown_against_chance(free):
+    figure = draw_distance_by_radius(distance_by_radius(free), LEVELS, "translate")
+    assert [axes.get_title() for axes in figure.axes] == ["Layer 1", "Layer 2", "Layer 3"]
+    for axes, layer, largest in zip(figure.axes, POSITIONS, (4, 2, 1), strict=True):
+        found = pick(free, measure="euclidean_distance", layer=layer)
         radii = range(1, largest + 1)
 
         def relative(statistic, level, radius, found=found):
             cell = pick(found, level=level, setting=radius).sort_values("fold")
             mean = pick(cell, statistic="permuted_mean")["value"].to_numpy()
-            return pick(cell, statistic=statistic)["value"].to_numpy() / mean
+            return 100 * pick(cell, statistic=statistic)["value"].to_numpy() / mean
 
         for line, level in zip(axes.lines, LEVELS, strict=True):
             assert line.get_xdata().tolist() == list(radii)
@@ -330,42 +416,79 @@ def test_sharing_shows_distance_by_radius_against_chance(measures):
         ):
             every = [[relative(statistic, level, radius) for level in LEVELS] for radius in radii]
             assert edge == pytest.approx([widest(np.ravel(values)) for values in every])
-    low, high = upper[0].get_ylim()
-    observed = [value for axes in upper for line in axes.lines for value in line.get_ydata()]
+    low, high = figure.axes[0].get_ylim()
+    observed = [value for axes in figure.axes for line in axes.lines for value in line.get_ydata()]
     assert low < min(observed) <= max(observed) < high
-    assert legend(figure) == ["0", "0.2", "0.4", "reassigned\nat random"]
+    assert legend(figure) == ["0", "0.2", "0.4", "reassigned at random"]
 
 
-def test_sharing_shows_three_measures_by_level(measures):
-    figure = draw_sharing(measures, "fcn", LEVELS, "translate", POSITIONS)
-    noise, shared, accuracy = figure.axes[3:]
-    assert [axes.get_title()[:3] for axes in figure.axes[3:]] == ["(b)", "(c)", "(d)"]
+def medians(free, measure, layer, statistic="observed"):
+    found = pick(free, measure=measure, layer=layer, statistic=statistic)
+    return [sorted(pick(found, level=level)["value"])[1] for level in LEVELS]  # of three folds
 
-    def medians(measure, layer, statistic="observed"):
-        found = pick(measures, network="fcn", measure=measure, layer=layer, statistic=statistic)
-        return [sorted(pick(found, level=level)["value"])[1] for level in LEVELS]  # of three folds
 
+def test_three_measures_of_sharing_are_shown_by_level(free):
+    noise = draw_signal_to_noise(signal_to_noise(free), "translate").axes[0]
+    shared_figure = draw_distance_to_shared(by_level(free, "distance_to_shared"), "translate", POSITIONS)
+    accuracy_figure = draw_shared_accuracy(by_level(free, "shared_acc"), "translate")
+    (shared,), (accuracy,) = shared_figure.axes, accuracy_figure.axes
     for line, layer in zip(noise.lines, POSITIONS, strict=True):
         assert line.get_xdata().tolist() == LEVELS
-        assert line.get_ydata().tolist() == medians("signal_to_noise", layer, "median")
+        assert line.get_ydata() == pytest.approx(medians(free, "signal_to_noise", layer, "median"))
     upper_edge = noise.collections[0].get_paths()[0].vertices[:, 1].max()
-    assert upper_edge == max(medians("signal_to_noise", "free_1", "upper_quartile"))
-    lines, references = shared.lines[::2], shared.lines[1::2]
-    for line, reference, (layer, positions) in zip(lines, references, POSITIONS.items(), strict=True):
-        assert line.get_ydata().tolist() == medians("distance_to_shared", layer)
-        assert reference.get_ydata() == pytest.approx([np.sqrt(1 - 1 / positions)] * 2)
-        assert reference.is_dashed()
+    assert upper_edge == pytest.approx(max(medians(free, "signal_to_noise", "free_1", "upper_quartile")))
+    for line, layer in zip(shared.lines[:3], POSITIONS, strict=True):
+        assert line.get_ydata() / 100 == pytest.approx(medians(free, "distance_to_shared", layer))
+    expected = sorted(100 * np.sqrt(1 - 1 / positions) for positions in POSITIONS.values())
+    assert sorted(line.get_ydata()[0] for line in shared.lines[3:]) == pytest.approx(expected)
+    assert all(line.is_dashed() for line in shared.lines[3:])
     for line, layer in zip(accuracy.lines, (*POSITIONS, "all", "none"), strict=True):
-        assert line.get_ydata().tolist() == medians("shared_acc", layer)
+        assert line.get_ydata() / 100 == pytest.approx(medians(free, "shared_acc", layer))
     assert len({line.get_marker() for line in accuracy.lines}) == 5  # not by colour alone
-    assert legend(figure, 1)[:5] == ["layer 1", "layer 2", "layer 3", "all layers", "as trained"]
+    assert legend(accuracy_figure) == ["layer 1", "layer 2", "layer 3", "all layers", "as trained"]
+    assert legend(shared_figure) == ["layer 1", "layer 2", "layer 3", "independent"]
 
 
-def test_sharing_without_a_level_and_without_positions(measures):
-    figure = draw_sharing(measures[measures["level"] != 0.4], "fcn", LEVELS, "translate", {})
-    assert legend(figure) == ["0", "0.2", "reassigned\nat random", "not run: 0.4"]
-    assert len(figure.axes[4].lines) == 3
-    assert {len(line.get_xdata()) for axes in figure.axes[3:] for line in axes.lines} == {2}
+def test_sharing_without_a_level_and_without_positions(free):
+    fewer = free[free["level"] != 0.4]
+    by_radius = draw_distance_by_radius(distance_by_radius(fewer), LEVELS, "translate")
+    assert legend(by_radius) == ["0", "0.2", "reassigned at random", "not run: 0.4"]
+    shared = draw_distance_to_shared(by_level(fewer, "distance_to_shared"), "translate", {})
+    assert [len(line.get_xdata()) for line in shared.axes[0].lines] == [2] * 3
+
+
+def test_the_answer_shows_ours_and_the_papers(made):
+    compared = pd.read_csv(made[0] / "reports/tables/compared.csv").query("augmentation == 'translate'")
+    figure = draw_answer(compared, NETWORKS, "translate", chance=0.1)
+    lines = [line for line in figure.axes[0].lines if line.get_marker() in "oD"]
+    for network, (theirs, ours) in zip(NETWORKS, (lines[:2], lines[2:]), strict=True):
+        of_network = pick(compared, network=network, metric="translate_acc").sort_values("level")
+        assert ours.get_ydata() == pytest.approx(100 * of_network["ours"].dropna())
+        assert theirs.get_ydata() == pytest.approx(100 * of_network["paper"])
+        assert theirs.is_dashed()
+        assert not ours.is_dashed()
+    assert legend(figure) == ["FCN, this study", "CNN, this study", "FCN, the paper", "CNN, the paper"]
+    assert {"FCN", "CNN", "chance"} <= set(panel_texts(figure.axes[0]))
+
+
+def test_claims_have_verdicts_in_words_and_only_decisions_are_in_colour():
+    verdicts = ["supported", "contradicted", "inconclusive", "not run", "exploratory"]
+    rows = pd.DataFrame({"id": verdicts, "verdict": verdicts, "mark": list("✓✗?○·")})
+    rows = rows.assign(ours=1.0, low=0.5, high=1.5, paper=[2, 2, 2, 2, np.nan])
+    (axes,) = draw_claims(rows).axes
+    assert panel_texts(axes) == ["✓ supported", "✗ contradicted", "? inconclusive", "○ not run", "· exploratory"]
+    shades = [to_rgb(text.get_color()) for text in axes.texts]
+    assert len(set(shades)) == 3
+    assert len(set(shades[2:])) == 1
+
+
+def test_names_at_the_ends_of_lines_do_not_cover_one_another(curves):
+    alike = pd.concat([pick(curves, level=0).assign(level=level) for level in (0, 0.1, 0.2, 0.3, 0.4)])
+    figure = draw_accuracy(alike, ["fcn"], [0, 0.1, 0.2, 0.3, 0.4], "translate")
+    image_of(figure, "svg")
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 5
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
 
 
 def test_nothing_to_draw_is_said(curves, distances, measures):
@@ -376,7 +499,7 @@ def test_nothing_to_draw_is_said(curves, distances, measures):
         draw_swap_accuracy(curves[:0], NETWORKS),
         draw_distance(distances[:0], LEVELS, "translate", {}),
         draw_transfer(measures[:0], NETWORKS, LEVELS, "translate"),
-        draw_sharing(measures[measures["network"] == "cnn"], "fcn", LEVELS, "translate", POSITIONS),
+        draw_answer(pd.DataFrame(columns=["network", "metric", "level", "ours", "paper"]), NETWORKS, "translate"),
     ]
     for figure in figures:
         (axes,) = figure.axes
@@ -409,7 +532,7 @@ def test_one_network_without_augmentation_and_one_epoch(project, network):
     make_figures(params)
     written = {str(path) for path in Path("reports/figures").iterdir()}
     assert written == set(study_grid.figure_files(params))
-    for figure in ("distance", "sharing"):
+    for figure in ("distance", "kernels", "shared-accuracy"):
         assert any(figure in path for path in written) == (network == "fcn")
     assert not any("no runs" in svg_texts(path) for path in written if path.endswith("svg"))
 
@@ -436,12 +559,18 @@ def test_every_figure_shows_what_there_is(project):
     assert {str(path) for path in Path("reports/figures").iterdir()} == set(study_grid.figure_files(params))
     for name in ("accuracy", "transfer"):
         assert "FCN not run: 0.4" in texts("translate", name)
-    for name in ("distance", "sharing"):
+    for name in ("distance", "distance-by-radius"):
         assert "not run: 0.4" in texts("translate", name)
-    # 13 × 13 and 6 × 6 positions, of images of 28 × 28 pixels
-    assert {"independent: √(2/169)", "independent: √(2/36)"} <= set(texts("translate", "distance"))
-    for name in ("accuracy", "distance", "transfer", "sharing"):
+    assert {"Layer 1, Euclidean", "Layer 2, Euclidean"} <= set(texts("translate", "distance"))
+    # 13 × 13 positions, of images of 28 × 28 pixels
+    rows = pd.read_csv("reports/figures/mnist-5k-translate-distance.csv").query("layer == 'free_1'")
+    assert np.allclose(rows["distance"], 100 * rows["median"] / np.sqrt(2 / 169), rtol=1e-4)
+    assert {"level 0", "level 0.2"} <= set(texts("translate", "kernels"))
+    assert "level 0.4" not in texts("translate", "kernels")
+    for name in ("answer", "accuracy", "distance", "transfer"):
         assert texts("noise", name) == ["no runs"]
+    for name in ("distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy"):
+        assert texts("noise", name) == ["not measured"]
     assert "not run: 0.5" in texts("vcp", "accuracy-0.2")
     assert "0.5" in texts("vcp", "accuracy-0")
 
@@ -450,7 +579,7 @@ def test_level_0_is_measured_once_and_shown_under_every_augmentation(made):
     folder, _ = made
     for augmentation, levels in (("translate", ["0", "0.2", "0.4"]), ("rotate", ["0", "0.1"])):
         texts = svg_texts(folder / paths.figure_file("reports", "mnist-5k", augmentation, "transfer", "svg"))
-        assert texts[-len(levels) - 1 :] == [*levels, "limit in training"]
+        assert {*levels, "limit in training"} <= set(texts)
 
 
 def test_a_diverged_run_is_drawn_around(project):
@@ -509,7 +638,7 @@ def test_the_authors_runs_are_a_band_as_far_as_ours_were_trained():
         columns=["network", "metric", "level", "epoch", "mean"],
     )
     expected = theirs[(theirs["network"] == "cnn") & theirs["epoch"].le(3)].groupby("metric")
-    low, high = expected["lowest"].min(), expected["highest"].max()
+    low, high = 100 * expected["lowest"].min(), 100 * expected["highest"].max()
     figure = draw_accuracy(curves, ["cnn"], [0, 0.2], "translate", theirs)
     assert [bands(axes) for axes in figure.axes] == [[], [(low["val_acc"], high["val_acc"], 3)], []]
     assert "authors" in figure.legends[0].get_texts()[-1].get_text()
@@ -523,9 +652,9 @@ def test_the_authors_runs_are_a_band_as_far_as_ours_were_trained():
         assert not any(bands(axes) for axes in figure.axes)
         assert "authors" not in figure.legends[0].get_texts()[-1].get_text()
     distances = pd.DataFrame(
-        [("free_1", "cosine", 4, 0.0, epoch, 0.5) for epoch in (0, 1)],
-        columns=["layer", "measure", "radius", "level", "epoch", "median"],
+        [("free_1", "cosine", 4, 0.0, epoch, 50.0) for epoch in (0, 1)],
+        columns=["layer", "measure", "radius", "level", "epoch", "distance"],
     )
-    figure = draw_distance(distances, [0], "translate", {}, theirs)
+    figure = draw_distance(distances, [0], "translate", {"free_1": 169}, theirs)
     of = theirs[(theirs["metric"] == "cosine_distance_radius_4") & theirs["epoch"].le(1)]
-    assert bands(figure.axes[0]) == [(of["lowest"].min(), of["highest"].max(), 1)]
+    assert bands(figure.axes[0]) == [(100 * of["lowest"].min(), 100 * of["highest"].max(), 1)]

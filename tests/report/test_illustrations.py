@@ -4,7 +4,6 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from PIL import Image
 
 from freeconv.analysis.distance import kernel_distance
 from freeconv.commands.drawings import first_grid, make_drawings, sample_image
@@ -51,9 +50,8 @@ def test_the_files_are_those_announced_and_equal_drawings_have_equal_bytes(proje
     assert len(study_grid.drawing_files(both)) == 2 * (2 * 6 + 2)
     assert "reports/drawings/mnist-5k-edge_noise.svg" in study_grid.drawing_files(both)
     for path in study_grid.drawing_files(both):
-        if path.endswith("png"):
-            with Image.open(path) as image:
-                assert len(np.unique(np.asarray(image.convert("L")))) > 20
+        if path.endswith("pdf"):
+            assert Path(path).read_bytes().endswith(b"%%EOF\n")
         else:
             assert Path(path).read_text().startswith("<?xml")
     for path in study_grid.drawing_files(one, "again"):

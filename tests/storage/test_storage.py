@@ -19,8 +19,9 @@ from freeconv.errors import FreeconvError
 from freeconv.machine.clock import repair_times
 from freeconv.storage import atomic, hdf5
 from freeconv.storage.atomic import write_text
-from freeconv.storage.csv_files import read_csv, read_png, read_summed, write_csv, write_sums
+from freeconv.storage.csv_files import read_csv, read_summed, write_csv, write_sums
 from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
+from freeconv.storage.pictures import read_png, read_svg, sealed_svg
 
 ARRAYS = {"images": np.arange(3000, dtype="uint8").reshape(300, 10), "history/loss": np.ones(4, "float32")}
 ATTRIBUTES = {"config": {"level": 0.2}, "grid": [13, 13], "seconds": 1.5, "device": "CPU"}
@@ -409,16 +410,22 @@ def test_summed_files_are_those_that_were_summed(tmp_path):
         read_summed(files[0], sums)
 
 
-def test_a_changed_picture_is_refused(tmp_path):
-    path = tmp_path / "picture.png"
-    whole = cv2.imencode(".png", np.arange(64, dtype="uint8").reshape(8, 8))[1].tobytes()
+PNG = cv2.imencode(".png", np.arange(64, dtype="uint8").reshape(8, 8))[1].tobytes()
+SVG = sealed_svg('<svg xmlns="http://www.w3.org/2000/svg"><text>√(1 − 1)</text></svg>\n').encode()
+
+
+@pytest.mark.parametrize(
+    ("whole", "read"), [(PNG, read_png), (SVG, lambda path: read_svg(path).encode())], ids=["png", "svg"]
+)
+def test_a_changed_picture_is_refused(tmp_path, whole, read):
+    path = tmp_path / "picture"
     path.write_bytes(whole)
-    assert read_png(path) == whole
+    assert read(path) == whole
     changed = [whole[:length] for length in range(len(whole))] + [whole + b"\n", b"<svg>", whole[:8]]
     changed += [whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in range(len(whole))]
     for content in changed:
         path.write_bytes(content)
-        refusal(path, read_png)
+        refusal(path, read)
 
 
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -17,8 +17,9 @@ from freeconv.errors import FreeconvError
 from freeconv.storage import hdf5
 from freeconv.storage.atomic import HINDRANCES, UnreadableError
 from freeconv.storage.checkpoint_file import read_checkpoint
-from freeconv.storage.csv_files import read_csv, read_png
+from freeconv.storage.csv_files import read_csv
 from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
+from freeconv.storage.pictures import read_png, read_svg
 from freeconv.storage.results import read_runs
 from freeconv.study import grid
 from tests.made_study import small_params, write_data, write_run, write_runs
@@ -57,7 +58,7 @@ def is_unreadable(read, *words):
     assert all(word in text for word in words), text
 
 
-@pytest.mark.parametrize("read", [read_h5, describe_h5, read_csv, read_png])
+@pytest.mark.parametrize("read", [read_h5, describe_h5, read_csv, read_png, read_svg])
 def test_no_file_handles(path, read):
     with no_handles():
         is_unreadable(lambda: read(path), path, "Too many open files; raise the limit of open files (ulimit -n)")

@@ -5,6 +5,7 @@ from freeconv.errors import FreeconvError
 from freeconv.study import grid as study_grid
 from freeconv.study.params import check_params
 from freeconv.vocabulary import level_text
+from tests.made_study import small_params
 
 
 def test_the_default_grid():
@@ -181,3 +182,37 @@ def test_seeds_change_first_weights_and_batches_alone():
 def test_seeds_are_different_whole_numbers(seeds):
     with pytest.raises(FreeconvError, match=r"train"):
         check_params({"train": {"seeds": seeds}})
+
+
+def test_how_figures_are_written_concerns_figures_drawings_and_pages_alone():
+    plain, asked = small_params(), small_params(report={"figures": {"formats": ["pdf"], "font": "serif"}})
+    assert "figures" not in plain.dump()["report"]  # the parameters of studies from before are as they were
+    assert plain.text() != asked.text()
+    assert study_grid.tables_params(asked).text() == study_grid.tables_params(plain).text() == plain.text()
+    assert study_grid.drawing_params(asked).text() != study_grid.drawing_params(plain).text()
+    assert list(study_grid.runs(asked)) == list(study_grid.runs(plain))
+
+
+def test_figures_have_the_formats_and_widths_asked_for_and_the_one_that_pages_show():
+    def kinds(**asked):
+        return study_grid.figure_kinds(small_params(report={"figures": asked}))
+
+    assert kinds() == [("page", "svg"), ("page", "pdf")]
+    assert kinds(formats=["png"]) == [("page", "svg"), ("page", "png")]
+    assert kinds(width="column") == [("page", "svg"), ("column", "svg"), ("column", "pdf")]
+    assert kinds(width="both", formats=["pdf"]) == [("page", "svg"), ("page", "pdf"), ("column", "pdf")]
+    files = study_grid.figure_files(small_params(report={"figures": {"width": "column"}}), "out")
+    assert "out/figures/mnist-5k-translate-accuracy-column.pdf" in files
+    assert "out/figures/mnist-5k-translate-accuracy.csv" in files
+    assert "out/figures/mnist-5k-translate-samples.csv" not in files  # images
+
+
+def test_kernels_of_the_lowest_a_middle_and_the_highest_level_are_shown():
+    params = small_params(aug={"translate": [0, 0.1, 0.2, 0.3, 0.4]}, train={"folds": 5, "held_out": [3, 1]})
+    assert study_grid.kernel_run_files(params) == [
+        "results/train/mnist-5k/fcn/none/0/fold-1.h5",
+        "results/train/mnist-5k/fcn/translate/0.2/fold-1.h5",
+        "results/train/mnist-5k/fcn/translate/0.4/fold-1.h5",
+    ]
+    assert study_grid.kernel_run_files(small_params(train={"networks": ["cnn"]})) == []
+    assert set(study_grid.kernel_run_files(params)) <= set(study_grid.run_files(params))

@@ -39,8 +39,8 @@ def test_a_second_repro_does_nothing(study):
 def test_metrics_and_plots_are_declared(study):
     shown = json.loads(run("dvc", "metrics", "show", "--json", cwd=study).stdout)
     metrics = shown[""]["data"]["reports/metrics.json"]["data"]
-    assert set(metrics["mnist-5k"]["translate"]) == {"0", "0.2"}
-    assert "distance_radius_1" in metrics["mnist-5k"]["translate"]["0.2"]["fcn"]
+    assert len(metrics) <= 8
+    assert {"runs", "cnn_val_acc", "fcn_translate_acc", "fcn_distance_radius_1"} <= set(metrics)
     plots = run("dvc", "plots", "show", "--json", cwd=study).stdout
     for title in ("validation accuracy", "translated validation accuracy", "kernel distance after training"):
         assert title in plots
@@ -118,7 +118,7 @@ def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
     assert not (study / "results/train/mnist-5k/fcn/none").exists()
     assert is_quiet(study)
     difference = json.loads(run("dvc", "metrics", "diff", "--json", cwd=study).stdout)
-    assert "mnist-5k.translate.0.fcn.val_acc" in difference["reports/metrics.json"]
+    assert difference["reports/metrics.json"]["runs"]["diff"] < 0
 
 
 def incomplete(folder, path):

@@ -128,19 +128,17 @@ def test_experiments_are_compared(study, queue):
         "--only-changed",
         "--hide-failed",
         "--drop",
-        r".*_acc|.*distance.*|src|results",
+        r".*_acc|.*distance.*|claims.*|src|results",
         "--keep",
-        r".*\.val_acc",
+        ".*_val_acc",
     )
     shown = csv.DictReader(dvc("exp", "show", "--csv", *options, cwd=study).splitlines())
     rows = {row["Experiment"]: row for row in shown if row["Experiment"]}
     assert set(rows) == {"sweep-1", "sweep-2"}
-    levels = [f"mnist-5k.translate.{level}.fcn.val_acc" for level in ("0.2", "0.3")]
-    assert list(rows["sweep-1"])[6:] == [*levels, "aug.translate"]
-    assert [bool(rows["sweep-1"][level]) for level in levels] == [True, False]
-    assert [bool(rows["sweep-2"][level]) for level in levels] == [False, True]
+    assert list(rows["sweep-1"])[6:] == ["fcn_val_acc", "aug.translate"]
+    assert all(float(row["fcn_val_acc"]) > 0 for row in rows.values())
     difference = json.loads(dvc("metrics", "diff", "HEAD", "sweep-2", "--json", cwd=study))
-    assert levels[1] in difference["reports/metrics.json"]
+    assert "fcn_translate_acc" in difference["reports/metrics.json"]
 
 
 def test_the_page_of_plots_needs_no_network(study, queue, tmp_path):

@@ -324,9 +324,25 @@ def cell(wildcards):
     )
 
 
+def held(files, category, shown):
+    """Return a rule's outputs, some of which `snakemake --report` holds in a category of its own, with its caption."""
+    caption = f"../report/{category.lower()}.rst"
+
+    def marked(path):
+        labels = {"file": Path(path).name}
+        return report(path, caption=caption, category=category, labels=labels)
+
+    return [marked(path) if path in shown else path for path in files]
+
+
 def study_text(wildcards):
     """Return all parameters as JSON; by a function, because in a text Snakemake takes {words} for wildcards."""
     return PARAMS.text()
+
+
+def tables_text(wildcards):
+    """Return the parameters that tables depend on as JSON."""
+    return grid.tables_params(PARAMS).text()
 
 
 def text(config):

@@ -21,13 +21,13 @@ rule tables:
         authors=in_project("src/freeconv/analysis/authors_envelope.csv"),
     # As few outputs as possible: after the job Snakemake hashes all inputs, here all results, once for each of them.
     output:
-        paths.table_files(),
+        held(paths.table_files(), "Tables", paths.shown_table_files()),
     log:
         "logs/tables.log",
     benchmark:
         "logs/tables.tsv"
     params:
-        params=study_text,
+        params=tables_text,
         code=code.tables_code(),
     shell:
         "freeconv tables {params.params:q} --code {params.code} > {log} 2>&1"
@@ -37,8 +37,11 @@ rule figures:
     input:
         paths.table_files(),
         grid.sample_shard_files(PARAMS),
+        grid.kernel_run_files(PARAMS),
+        # Data beside the code, which a module's hash does not see.
+        authors=in_project("src/freeconv/analysis/authors_envelope.csv"),
     output:
-        grid.figure_files(PARAMS),
+        held(grid.figure_files(PARAMS), "Figures", grid.shown_figure_files(PARAMS)),
     log:
         "logs/figures.log",
     benchmark:
@@ -77,7 +80,7 @@ rule report:
             for path in Path(in_project("src/freeconv/report/templates")).iterdir()
         ),
     output:
-        paths.report_files(),
+        held(paths.report_files(), "Pages", paths.report_files()),
         grid.export_files(PARAMS),
     log:
         "logs/report.log",

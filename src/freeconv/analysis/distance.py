@@ -133,5 +133,5 @@ def _ring_squares(field: np.ndarray, radius: int) -> np.ndarray:
 
 
 def distance_key(radius: int, measure: DistanceMeasure) -> str:
-    """Return the name of a kernel distance in `metrics.json`: `distance_radius_1`, `cosine_distance_radius_1`."""
+    """Return the name of a kernel distance in `medians.json`: `distance_radius_1`, `cosine_distance_radius_1`."""
     return f"{'' if measure == 'euclidean' else measure + '_'}distance_radius_{radius}"

@@ -285,8 +285,49 @@ def metrics_tree(medians: pd.DataFrame, last: pd.DataFrame) -> dict[str, Any]:
     for dataset, augmentation, level, network, metric, value in named:
         levels = tree.setdefault(dataset, {}).setdefault(augmentation, {})
         values = levels.setdefault(level_text(level), {}).setdefault(network, {})
-        values[metric] = None if np.isnan(value) else round(value, 6)
+        values[metric] = _rounded(value)
     return tree
+
+
+def headline(
+    medians: pd.DataFrame, last: pd.DataFrame, verdicts: Iterable[str], runs: int, networks: Sequence[str]
+) -> dict[str, float | int | None]:
+    """Return at most eight numbers that a study is told from others by.
+
+    Args:
+        medians: as `accuracy` returns them.
+        last: as `last_distance` returns them.
+        verdicts: on all claims.
+        runs: how many there are.
+        networks: those trained; the first two count.
+
+    Returns:
+        runs, claims_supported, claims_contradicted; and of the first dataset at the highest level of the first
+        augmentation `<network>_val_acc` and `<network>_translate_acc`, and the FCN's distance between the nearest
+        kernels as `distance_key` names it. None where there is no such number.
+    """
+    given = list(verdicts)
+    found: dict[str, float | int | None] = {
+        "runs": runs,
+        **{f"claims_{verdict}": given.count(verdict) for verdict in ("supported", "contradicted")},
+    }
+    first = medians[["dataset", "augmentation"]].iloc[0]
+    rows = medians[(medians[["dataset", "augmentation"]] == first).all(axis=1)]
+    level = rows["level"].max()
+    of_level = rows[rows["level"] == level].set_index(["network", "metric"])["median"]
+    for network in networks[:2]:
+        for metric in PLOTTED_METRICS:
+            found[f"{network}_{metric}"] = _rounded(of_level.get((network, metric), np.nan))
+    distances = last[(last[["dataset", "augmentation"]] == first).all(axis=1) & (last["level"] == level)]
+    if len(distances):
+        nearest = next(_rows(distances.sort_values("radius", kind="stable")))
+        found[f"fcn_{distance_key(nearest.radius, nearest.measure)}"] = _rounded(nearest.median)
+    return found
+
+
+def _rounded(value: float) -> float | None:
+    """Return a number with 6 digits after the point; None, which JSON has, for NaN."""
+    return None if np.isnan(value) else round(float(value), 6)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Any]:

@@ -61,13 +61,11 @@ def compare_studies(first: str | Path, second: str | Path, metrics: Sequence[str
 
 
 def _read(folder: str | Path) -> bytes:
-    """Return the content of a study's metrics.json."""
-    for reports in (Path(folder), Path(folder, paths.REPORTS)):
-        if (reports / "metrics.json").is_file():
-            return read_summed(reports / "metrics.json", paths.sums_file(str(reports)))
-    raise FreeconvError(
-        f"{folder}: expected a study with {paths.REPORTS}/metrics.json, received none; run the study first"
-    )
+    """Return the content of a study's file of medians."""
+    for reports in (str(folder), f"{folder}/{paths.REPORTS}"):
+        if Path(paths.medians_file(reports)).is_file():
+            return read_summed(paths.medians_file(reports), paths.sums_file(reports))
+    raise FreeconvError(f"{folder}: expected a study with {paths.medians_file()}, received none; run the study first")
 
 
 def _medians(tree: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:

@@ -35,8 +35,8 @@ from freeconv.study.params import Params
 LOCK = "requirements.lock"
 FOLDERS = ("data", "results", "reports", "logs", ".snakemake", study_paths.CHECKPOINTS)
 
-# What a whole file of a kind ends with; PNG files have checksums, which are better.
-ENDINGS = {".svg": b"</svg>\n", ".html": b"</html>\n", ".csv": b"\n", ".md": b"\n", ".tex": b"\n"}
+# What a whole file of a kind ends with; PNG and SVG files have checksums, which are better.
+ENDINGS = {".pdf": b"%%EOF\n", ".html": b"</html>\n", ".csv": b"\n", ".md": b"\n", ".tex": b"\n"}
 
 SHOWN = 3  # files of which the same is said that are named, each in a line of its own
 KERAS_SECONDS = 300  # for Keras to start, on a busy machine
@@ -208,7 +208,8 @@ def _check_csv(path: str, config: DistanceConfig | MeasureConfig) -> None:
 def _check_report_file(path: str) -> None:
     """Check a file of `reports/`: tables by their hashes, pictures by their checksums, others by how they end."""
     from freeconv.storage.atomic import AGAIN
-    from freeconv.storage.csv_files import read_png, read_summed
+    from freeconv.storage.csv_files import read_summed
+    from freeconv.storage.pictures import read_png, read_svg
 
     sums = study_paths.sums_file()
     if Path(path).parent == Path(sums).parent or Path(path) == Path(study_paths.REPORTS, "metrics.json"):
@@ -216,6 +217,8 @@ def _check_report_file(path: str) -> None:
             read_summed(path, sums)
     elif path.endswith(".png"):
         read_png(path)
+    elif path.endswith(".svg"):
+        read_svg(path)
     elif not Path(path).read_bytes().endswith(ENDINGS[Path(path).suffix]):
         raise FreeconvError(f"{path}: expected a whole file, received one that is cut off; {AGAIN}")
 

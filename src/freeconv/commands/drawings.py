@@ -46,7 +46,7 @@ def make_drawings(params: Params, folder: str = paths.REPORTS) -> None:
     grid = first_grid(images[params.data.datasets[0]].shape)
     radii = [radius for radius in params.distance.radii if radius <= largest_radius(grid)]
     forms = params.aug.forms.model_dump()
-    with style():
+    with style(font=params.report.figures.font):
         drawings = {}
         for dataset, image in images.items():
             for augmentation in study_grid.drawn_augmentations(params):

@@ -3,40 +3,28 @@
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from freeconv.errors import FreeconvError
-from freeconv.report.html_tables import run_sums, verdict_counts
-from freeconv.report.pages import (
-    AGGREGATES,
-    EXPORTS,
-    RUN_NUMBERS,
-    TABLES,
-    Results,
-    augmentation_parts,
-    claim_entries,
-    measure_parts,
-    other_parts,
-    problem_lines,
-    registration,
-    render,
-    run_cells,
-    share_of_training,
-)
-from freeconv.storage.atomic import write_text
-from freeconv.storage.csv_files import read_png, read_summed, read_table
+from freeconv.report.inputs import TABLES, Origin, Results
+from freeconv.report.pages import EXPORTS, index_page, measures_page, render, runs_page
+from freeconv.report.run_rows import run_logs
+from freeconv.storage.atomic import AGAIN, write_text
+from freeconv.storage.csv_files import read_summed, read_table
+from freeconv.storage.pictures import read_svg
 from freeconv.study import grid, paths
+from freeconv.study.claims import load_claims
 from freeconv.study.params import Params
 
 
 def make_report(params: Params, folder: str = paths.REPORTS) -> None:
     """Write the report's pages, `paths.report_files(folder)`, and `grid.export_files`, from tables and pictures.
 
-    The pages need no network. The first holds all it shows; the others show the pictures beside them. Numbers and
-    pictures that are missing are shown as missing.
+    Each page holds all it shows and needs no network. Numbers and pictures that are missing are shown as missing.
 
     Args:
         params: the study.
@@ -46,42 +34,40 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
         FreeconvError: a table is missing, or a table or picture is not what was written.
     """
     distances = _read_trained_distances(folder)
-    tables = {name: read_table(folder, name) for name in TABLES}
-    results = Results(params, tables, distances, _read_pictures(params, folder))
-    for (dataset, augmentation), rows in tables["compared"].groupby(["dataset", "augmentation"], sort=False):
+    results = Results(
+        params,
+        {name: read_table(folder, name) for name in TABLES},
+        distances,
+        _read_pictures(params, folder),
+        _read_numbers(folder),
+        {claim.id: claim for claim in load_claims()[0]},
+        _files(params, folder),
+        _origin(),
+    )
+    for (dataset, augmentation), rows in results.tables["compared"].groupby(["dataset", "augmentation"], sort=False):
         for suffix, (_, export) in EXPORTS.items():
             write_text(paths.export_file(folder, str(dataset), str(augmentation), suffix), export(rows))
-    for path, page in zip(
-        paths.report_files(folder), (_index(results), _measures(results), _runs(results)), strict=True
-    ):
+    parameters = yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100)
+    pages = (
+        render("index.html.j2", parameters=parameters, **index_page(results)),
+        render("measures.html.j2", **measures_page(results)),
+        render("runs.html.j2", **runs_page(results)),
+    )
+    for path, page in zip(paths.report_files(folder), pages, strict=True):
         write_text(path, page)
 
 
-def _index(results: Results) -> str:
-    """Return the first page: claims, and the sections of all that was studied."""
-    params, tables = results.params, results.tables
-    return render(
-        "index.html.j2",
-        claims=claim_entries(tables["claims"]),
-        registration=registration(tables["claims"]),
-        verdicts=verdict_counts(tables["claims"]),
-        problems=problem_lines(tables["problems"]),
-        parts=[*augmentation_parts(results), *other_parts(results)],
-        aggregate=AGGREGATES[params.report.aggregate],
-        folds=len(grid.held_out(params)),
-        origin=_origin(),
-        parameters=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=100),
-    )
-
-
-def _origin() -> dict[str, str]:
-    """Return what tells this study from others: its folder, parameter file and the project's commit."""
+def _origin() -> Origin:
+    """Return what tells this study from others: its folder, parameter file, the project's commit, and today."""
     project = paths.project_folder()
-    return {
-        "study": os.path.relpath(Path.cwd(), project.resolve()),
-        "file": os.environ.get(paths.PARAMS_FILE, ""),
-        "commit": _commit(project),
-    }
+    citation = project / "CITATION.cff"
+    return Origin(
+        study=os.path.relpath(Path.cwd(), project.resolve()),
+        file=os.environ.get(paths.PARAMS_FILE, ""),
+        commit=_commit(project),
+        date=datetime.now(UTC).date().isoformat(),
+        citation=yaml.safe_load(citation.read_text()) if citation.is_file() else {},
+    )
 
 
 def _commit(project: Path) -> str:
@@ -100,31 +86,13 @@ def _commit(project: Path) -> str:
         return ""
 
 
-def _measures(results: Results) -> str:
-    """Return the page of measures beyond the paper's."""
-    return render("measures.html.j2", parts=measure_parts(results))
-
-
-def _runs(results: Results) -> str:
-    """Return the page of all runs."""
-    study = results.tables["runs"]
-    return render(
-        "runs.html.j2",
-        sums=run_sums(study),
-        training=share_of_training(study),
-        columns=list(RUN_NUMBERS.values()),
-        cells=run_cells(study),
-        versions=sorted(study["versions"].dropna().unique()),
-    )
-
-
 def _read_trained_distances(folder: str) -> pd.DataFrame:
-    """Read and verify `metrics.json`, and return the kernel distances after training, which no table has.
+    """Read and verify all medians, and return the kernel distances after training, which no table has.
 
     Returns:
         Columns dataset, augmentation, level, network, metric (as `distance_key` names it) and median.
     """
-    path = f"{folder}/metrics.json"
+    path = paths.medians_file(folder)
     if not Path(path).is_file():
         raise FreeconvError(f"{path}: expected medians, received nothing: run `freeconv tables` first")
     tree = json.loads(read_summed(path, paths.sums_file(folder)))
@@ -141,11 +109,29 @@ def _read_trained_distances(folder: str) -> pd.DataFrame:
     return frame.astype({"median": float})
 
 
-def _read_pictures(params: Params, folder: str) -> dict[str, bytes]:
-    """Read and verify the PNG files of figures and drawings that there are, by their paths relative to the pages."""
+def _files(params: Params, folder: str) -> set[str]:
+    """Return the runs and logs that there are, and the files of pictures relative to the pages."""
+    files = {path for pair in run_logs(params).items() for path in pair if Path(path).is_file()}
+    pictures = [*Path(folder, "figures").glob("*"), *Path(folder, "drawings").glob("*")]
+    return files | {path.relative_to(folder).as_posix() for path in pictures}
+
+
+def _read_pictures(params: Params, folder: str) -> dict[str, str]:
+    """Read and verify the SVG files of figures and drawings that there are, by their paths relative to the pages."""
     files = map(Path, (*grid.figure_files(params, folder), *grid.drawing_files(params, folder)))
     return {
-        file.relative_to(folder).as_posix(): read_png(file)
+        file.relative_to(folder).as_posix(): read_svg(file)
         for file in files
-        if file.suffix == ".png" and file.is_file()
+        if file.suffix == ".svg" and file.is_file()
     }
+
+
+def _read_numbers(folder: str) -> dict[str, pd.DataFrame]:
+    """Read the numbers behind figures, by the paths of their files relative to the pages."""
+    found = {}
+    for file in sorted(Path(folder, "figures").glob("*.csv")):
+        try:
+            found[file.relative_to(folder).as_posix()] = pd.read_csv(file)
+        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise FreeconvError(f"{file}: expected a table, received a damaged file; {AGAIN}") from error
+    return found

@@ -16,6 +16,7 @@ from freeconv.analysis.medians import (
     accuracy_plot,
     distance,
     distance_plot,
+    headline,
     history_table,
     last_distance,
     metrics_tree,
@@ -110,10 +111,15 @@ def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | 
     }
     for name, frame in frames.items():
         write_text(f"{folder}/{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
-    write_text(f"{folder}/metrics.json", json.dumps(metrics_tree(medians, last), indent=2, sort_keys=True) + "\n")
+    trees = {
+        paths.medians_file(folder): metrics_tree(medians, last),
+        paths.metrics_file(folder): headline(medians, last, judged["verdict"], len(study), params.train.networks),
+    }
+    for path, tree in trees.items():
+        write_text(path, json.dumps(tree, indent=2, sort_keys=path == paths.medians_file(folder)) + "\n")
     # last: with it the tables are complete
     summed = [f"{folder}/{name}.csv" for name in frames if name.startswith("tables/")]
-    write_sums([*summed, f"{folder}/metrics.json"], paths.sums_file(folder))
+    write_sums([*summed, *trees], paths.sums_file(folder))
     return problems
 
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import pandas as pd
+
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.datasets import paper_dataset
 from freeconv.report.titles import capitalized
@@ -20,19 +22,25 @@ FIGURES = {
         "A grid of images of {dataset}: one image per row, one level of {which} per column.",
         "What training sees: the same images of {dataset} at each level of {which}, from the first augmented pass.",
     ),
+    "answer": Caption(
+        "A line chart: accuracy on translated images against the level of {which} in training, a line for each "
+        "network, the paper's values dashed.",
+        "Accuracy on held-out images that are translated, against the level of {which} in training: medians with their "
+        "95 % t-intervals over folds. Dashed, with diamonds: the paper's medians.",
+    ),
     "accuracy": Caption(
-        "Line charts by epoch, one line per level of {which}: training, validation and translated validation accuracy "
-        "from top to bottom, one column per network.",
-        "Accuracy by epoch: mean over folds, with its 95 % t-interval as a band. Top: in training, on augmented "
-        "images. Middle: on held-out images. Bottom: on held-out images translated. Gray, where there is any: from the "
-        "lowest to the highest of the authors' own runs at level 0.",
+        "Line charts by epoch of training, validation and translated validation accuracy at each level of {which}.",
+        "Accuracy by epoch: mean over folds, with its 95 % t-interval as a band. Training: in training, on augmented "
+        "images. Validation: on held-out images. Translated: on held-out images translated. Gray, where there is any: "
+        "from the lowest to the highest of the authors' own runs at level 0.",
     ),
     "distance": Caption(
-        "Line charts by epoch, one line per level of {which}: distance between kernels of free layers, one panel per "
-        "radius.",
-        "Distance between the kernels of a free layer by epoch: median over folds. Ring: the untrained network. "
-        "Dashed: the distance expected of independent kernels. Lower is more alike. Gray, where there is any: from the "
-        "lowest to the highest of the authors' own runs at level 0.",
+        "Line charts by epoch, a line for each level of {which} and each radius: distance between kernels of free "
+        "layers.",
+        "Distance between the kernels of a free layer by epoch, in per cent of the distance expected of independent "
+        "kernels, which is dashed: median over runs, from the lowest run to the highest as a band. Epoch 0: the "
+        "untrained networks. Lower is more alike. Gray, where there is any: from the lowest to the highest of the "
+        "authors' own runs at level 0.",
     ),
     "swap": Caption(
         "Line charts by epoch, two lines per network: accuracy on held-out images as they are, and with two quadrants "
@@ -43,20 +51,42 @@ FIGURES = {
         "of the authors' own runs.",
     ),
     "transfer": Caption(
-        "Line charts, one line per level of {which}: accuracy on held-out images against the shift to the right, the "
-        "shift down, and the turn that all of them are moved by, one row per network.",
+        "Accuracy on held-out images against the shift to the right, the shift down, and the turn that all of them are "
+        "moved by, at each level of {which}, one row per network.",
         "Accuracy of trained networks on held-out images that are all moved by the same amount: shifted to the right, "
-        "shifted down, turned. One line per level of {which} in training: median over folds, lowest and highest as a "
-        "band. Ticks at the foot, where there are any: how far training moved images.",
+        "shifted down, turned, for each level of {which} in training: median over folds; of up to five levels as "
+        "lines, lowest and highest fold as a band. Ticks at the foot, where there are any: how far training moved "
+        "images.",
     ),
-    "sharing": Caption(
-        "Line charts by level of {which}: kernel distance by radius for each free layer, signal-to-noise of weights, "
-        "distance to the best shared kernel, and accuracy with shared kernels.",
-        "How alike the kernels of trained free layers are, by level of {which} in training: medians over folds. "
-        "(a) Kernel distance by radius, divided by its mean over all pairs; gray: 95 % of random reassignments of "
-        "kernels to positions. (b) Signal-to-noise of weights, with quartiles. (c) Distance to the best shared "
-        "kernel; dashed: of independent kernels. (d) Accuracy as trained, and with the kernels of one layer or of "
-        "all replaced by their mean. Bands of (a), (c) and (d): lowest and highest fold.",
+    "distance-by-radius": Caption(
+        "Line charts against the radius, a panel for each free layer, a line per level of {which}: kernel distance.",
+        "Distance between kernels of trained free layers by radius, in per cent of its mean over all pairs: median "
+        "over folds, lowest and highest as a band. Gray: 95 % of random reassignments of kernels to positions.",
+    ),
+    "signal-to-noise": Caption(
+        "A line chart by level of {which}, a line for each free layer: signal-to-noise of weights.",
+        "Signal-to-noise of weights: the size of their mean over positions beside their standard deviation. Median "
+        "over weights and folds, with the weights' quartiles as a band. Shared weights have no noise.",
+    ),
+    "distance-to-shared": Caption(
+        "A line chart by level of {which}, a line for each free layer: distance to the best shared kernel.",
+        "How far trained free layers are from layers that share one kernel, in per cent of their own size: median over "
+        "folds, lowest and highest as a band. Dashed: independent kernels.",
+    ),
+    "shared-accuracy": Caption(
+        "A line chart by level of {which}: accuracy as trained, and with shared kernels in one layer or in all.",
+        "Accuracy on held-out images as trained, and with the kernels of one layer, or of all, replaced by their mean "
+        "over positions: median over folds, lowest and highest as a band.",
+    ),
+    "kernels": Caption(
+        "Grids of small kernels in red and blue, one for each position, by epoch and level of {which}.",
+        "Kernels of the first free layer at every position, of one filter of one run, untrained and after some epochs; "
+        "blue weights are negative, red ones positive. Where weights are shared, all kernels of a grid look alike.",
+    ),
+    "forest": Caption(
+        "A forest plot: for each of the paper's claims our number with its interval, the paper's, and the verdict.",
+        "The paper's claims about {dataset}, tested ones first: our number with its 95 % interval over folds (dot and "
+        "bar), the paper's (diamond), and the verdict. Only decisions are in colour.",
     ),
     "vcp": Caption(
         "Line charts by epoch, one line per share of missing connections, trained at translation {level}: accuracy in "
@@ -117,25 +147,45 @@ DRAWINGS = {
 }
 
 
-def figure_caption(dataset: str, subject: str, name: str) -> Caption:
+def figure_caption(dataset: str, subject: str, name: str, finding: str = "", made_from: str = "") -> Caption:
     """Return the caption of a figure.
 
     Args:
         dataset: of which dataset.
-        subject: an augmentation or `vcp`, as `grid.figures` gives it.
+        subject: an augmentation, `vcp` or `claims`, as `grid.figures` gives it.
         name: of the figure, as `grid.figures` gives it.
+        finding: what it shows, in a sentence (`findings.finding`).
+        made_from: what it is made from, in a sentence (`made_from`).
 
     Raises:
         ValueError: there is no such figure.
     """
-    kind, _, level = name.partition("-")
-    if subject == "vcp" and kind == "accuracy":
-        kind = "vcp"
+    kind, level = name, ""
+    if subject == "vcp":
+        kind, level = "vcp", name.removeprefix("accuracy-")
     if kind not in FIGURES:
         raise ValueError(f"`name` must be that of a figure of `grid.figures`. Received: {name=}")
-    which = "" if subject == "vcp" else AUGMENTATIONS[subject].title
+    which = AUGMENTATIONS[subject].title if subject in AUGMENTATIONS else ""
     caption = _filled(FIGURES[kind], dataset=dataset, which=which, level=level)
-    return _with_paper(caption, PAPER_FIGURES.get((kind, subject, paper_dataset(dataset) or ""), ""))
+    caption = _with_paper(caption, PAPER_FIGURES.get((kind, subject, paper_dataset(dataset) or ""), ""))
+    return caption._replace(text=" ".join(filter(None, [finding, caption.text, made_from])))
+
+
+def made_from(runs: pd.DataFrame, images: int | None = None) -> str:
+    """Return what a figure is made from, as `5 folds, 1 seed, 5,000 images, 6 epochs.` says it.
+
+    Args:
+        runs: rows of the table `runs` that it shows; an empty text if there are none.
+        images: of the dataset, if that is known.
+    """
+    if runs.empty:
+        return ""
+    folds, seeds = runs["fold"].nunique(), runs["seed"].nunique()
+    low, high = int(runs["epochs"].min()), int(runs["epochs"].max())
+    parts = [f"{folds} fold{'s' * (folds != 1)}", f"{seeds} seed{'s' * (seeds != 1)}"]
+    parts += [f"{images:,} images"] if images else []
+    parts.append(f"{low} to {high} epochs" if low != high else f"{high} epoch{'s' * (high != 1)}")
+    return f"{', '.join(parts)}."
 
 
 def drawing_caption(name: str) -> Caption:

@@ -21,6 +21,10 @@ LATEX = str.maketrans(
 )
 
 
+# What the tables need in the preamble of a paper.
+PACKAGES = "% needs \\usepackage{booktabs} and \\usepackage{graphicx}\n"
+
+
 def as_csv(cells: pd.DataFrame) -> str:
     """Return rows of `paper.compare` as CSV, numbers with 6 significant digits."""
     return cells.to_csv(index=False, float_format="%.6g")
@@ -44,7 +48,7 @@ def as_markdown(cells: pd.DataFrame) -> str:
 def as_latex(cells: pd.DataFrame) -> str:
     """Return one table in the paper's arrangement as LaTeX, scaled to the text's width.
 
-    Two lines a level, ours above the paper's. It needs the packages booktabs and graphicx.
+    Two lines a level, ours above the paper's. The packages that it needs are named in its first line.
 
     Args:
         cells: rows of `paper.compare` of one dataset and augmentation.
@@ -65,7 +69,7 @@ def as_latex(cells: pd.DataFrame) -> str:
         multirow=False,
         escape=False,
     )
-    text = text.replace(r"\begin{tabular}", "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}")
+    text = PACKAGES + text.replace(r"\begin{tabular}", "\\resizebox{\\textwidth}{!}{%\n\\begin{tabular}")
     return text.replace(r"\end{tabular}", r"\end{tabular}}")
 
 

@@ -11,15 +11,13 @@ import pandas as pd
 
 from freeconv.datasets import paper_dataset
 from freeconv.report.medians import Medians, median
+from freeconv.report.numbers import MISSING, number, percent, points
 from freeconv.report.titles import free_first, metric_title, network_title
 from freeconv.study import grid
 from freeconv.study.network_names import Variant, variant_name
 from freeconv.study.params import Params
 from freeconv.study.protocol import PROTOCOLS
 from freeconv.vocabulary import level_text, trained_as
-
-MISSING = "—"
-
 
 AUTHORS_EPOCHS = (1, 5, 10, 24, 50, 100)  # of `authors_table`
 
@@ -55,21 +53,57 @@ class Cell(NamedTuple):
 
 
 class Body(NamedTuple):
-    """Rows under one header; their cells are those of all columns but the first."""
+    """Rows under one header; their cells are those of all columns but the first.
+
+    Attributes:
+        head: the header.
+        rows: the rows.
+        ran: whether there is a run behind them; other bodies are folded away.
+        anchor: the name of its place on the page; empty if nothing leads to it.
+    """
 
     head: str
     rows: Sequence[Sequence[Cell]]
+    ran: bool = True
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table; its first column holds the headers of the bodies."""
+    """A table; its first column holds the headers of the bodies.
+
+    Attributes:
+        title: what it is called.
+        caption: what it shows.
+        columns: its columns.
+        bodies: its rows, those without runs among them.
+        foot: texts of its last row; empty if there is none.
+        noun: what its bodies are, as those without runs are counted.
+    """
 
     title: str
     caption: str
     columns: Sequence[Column]
     bodies: Sequence[Body]
     foot: Sequence[str] = field(default=())
+    noun: str = "level"
+
+    @property
+    def ran(self) -> list[Body]:
+        """The bodies with runs behind them."""
+        return [body for body in self.bodies if body.ran]
+
+    @property
+    def others(self) -> list[Body]:
+        """The bodies without."""
+        return [body for body in self.bodies if not body.ran]
+
+    @property
+    def not_run(self) -> str:
+        """How many of the bodies have no runs, and which, in words."""
+        heads = list(dict.fromkeys(body.head for body in self.others))
+        every = len({body.head for body in self.bodies})
+        return f"{len(heads)} of {every} {self.noun}{'' if every == 1 else 's'} not run: {', '.join(heads)}"
 
     @property
     def groups(self) -> list[tuple[str, list[Column]]]:
@@ -110,14 +144,9 @@ def run_count(counts: Counts, dataset: str, network: str, augmentation: str, lev
     return Cell(str(count), run_link(counts, dataset, network, augmentation, level))
 
 
-def share(value: float) -> str:
-    """Return a share with four digits after the point."""
-    return MISSING if math.isnan(value) else f"{value:.4f}"
-
-
-def signed(value: float, digits: int = 4) -> str:
-    """Return a number with its sign, the minus as typography has it."""
-    return MISSING if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+def _has_runs(counts: Counts, dataset: str, network: str, augmentation: str, level: float) -> bool:
+    """Return whether a cell has runs."""
+    return anchor(dataset, network, trained_as(augmentation, level), level) in counts
 
 
 def verdict_counts(claims: pd.DataFrame) -> Table:
@@ -154,7 +183,7 @@ def comparison_table(params: Params, dataset: str, augmentation: str, compared: 
     bests = _highest({key: row.ours for key, row in found.items()})
     metrics = [metric for metric in grid.metrics(params) if metric in set(compared["metric"])]
     beside = bool(compared["paper"].notna().any())
-    titles = ["Ours", "± 95 %", *(["Paper", "Diff."] if beside else [])]
+    titles = ["Ours", "±", *(["Paper", "Diff."] if beside else [])]
 
     def row_of(level: float, network: str) -> list[Cell]:
         cell = (dataset, network, augmentation, level)
@@ -174,7 +203,12 @@ def comparison_table(params: Params, dataset: str, augmentation: str, compared: 
             *(Column(title, metric_title(metric)) for metric in metrics for title in titles),
         ],
         [
-            Body(level_text(level), [row_of(level, network) for network in params.train.networks])
+            Body(
+                level_text(level),
+                [row_of(level, network) for network in params.train.networks],
+                any(_has_runs(counts, dataset, network, augmentation, level) for network in params.train.networks),
+                f"cell-{dataset}-{augmentation}-{level_text(level)}",
+            )
             for level in sorted({*params.levels(augmentation), *compared["level"]})
         ],
     )
@@ -190,10 +224,10 @@ def _compared(row: Any, best: str | None, link: str) -> list[Cell]:
     """
     if row is None:
         return [Cell(MISSING) for _ in range(4)]
-    ours = share(row.ours)
+    ours = percent(row.ours)
     shown = Cell(ours, "" if ours == MISSING else link, ours == best)
     half = max(row.ours - row.low, row.high - row.ours)  # one side may be cut at 0 or 1
-    return [shown, Cell(share(half)), Cell(share(row.paper)), Cell(signed(row.difference))]
+    return [shown, Cell(percent(half)), Cell(percent(row.paper)), Cell(points(row.difference))]
 
 
 def _comparison_caption(compared: pd.DataFrame, beside: bool) -> str:
@@ -206,8 +240,8 @@ def _comparison_caption(compared: pd.DataFrame, beside: bool) -> str:
         else "; the paper has none that these could stand beside"
     )
     return (
-        f"Median accuracy as a share: ours, half of its 95 % interval over folds{paper}. n: runs behind ours, which "
-        f"the numbers link to. {MISSING}: missing. Bold: a network's highest."
+        f"Median accuracy in per cent: ours, ± half of its 95 % interval over folds{paper}, in points. n: runs behind "
+        f"ours, which the numbers link to. {MISSING}: missing. Bold: a network's highest."
     )
 
 
@@ -221,7 +255,7 @@ def _highest(values: Mapping[tuple[str, str, float], float]) -> dict[tuple[str, 
     for (network, metric, _), value in values.items():
         if not math.isnan(value):
             columns.setdefault((network, metric), []).append(value)
-    return {column: share(max(found)) for column, found in columns.items() if len(found) > 1}
+    return {column: percent(max(found)) for column, found in columns.items() if len(found) > 1}
 
 
 def other_medians(params: Params, dataset: str, augmentation: str, medians: Medians, metrics: Sequence[str]) -> Table:
@@ -246,14 +280,15 @@ def other_medians(params: Params, dataset: str, augmentation: str, medians: Medi
     bodies = []
     for level in asked:
         texts = {
-            (network, metric): share(median(medians, level, network, metric))
+            (network, metric): percent(median(medians, level, network, metric))
             for metric in metrics
             for network in networks
         }
-        bodies.append(Body(level_text(level), [[Cell(text, bold=text == bests.get(at)) for at, text in texts.items()]]))
+        cells = [Cell(text, bold=text == bests.get(at)) for at, text in texts.items()]
+        bodies.append(Body(level_text(level), [cells], any(text != MISSING for text in texts.values())))
     return Table(
         f"{dataset}, {augmentation}: other medians",
-        "Medians that the paper's tables do not have: accuracy, as a share, in training and on held-out images "
+        "Medians that the paper's tables do not have: accuracy in per cent, in training and on held-out images "
         f"changed in other ways. {MISSING}: missing. Bold: a network's highest.",
         [
             Column("Level"),
@@ -279,18 +314,20 @@ def missing_connections(params: Params, dataset: str, level: float, medians: Med
             [
                 [
                     run_count(counts, dataset, network, "translate", level),
-                    *(Cell(share(median(medians, level, network, metric))) for metric in grid.metrics(params)),
+                    *(Cell(percent(median(medians, level, network, metric))) for metric in grid.metrics(params)),
                 ]
             ],
+            _has_runs(counts, dataset, network, "translate", level),
         )
         for missing, network in zip(params.vcp.levels, grid.vcp_networks(params), strict=True)
     ]
     return Table(
         f"{dataset}: missing connections at translation {level_text(level)}",
-        f"{dataset}, trained at translation {level_text(level)}: median accuracy by share of missing connections. "
-        f"{MISSING}: missing.",
+        f"{dataset}, trained at translation {level_text(level)}: median accuracy in per cent, by share of missing "
+        f"connections. {MISSING}: missing.",
         [Column("Share"), Column("n"), *(Column(metric_title(metric)) for metric in grid.metrics(params))],
         bodies,
+        noun="share",
     )
 
 
@@ -311,7 +348,7 @@ def quadrant_swap(params: Params, dataset: str, augmentation: str, medians: Medi
     bodies = [
         Body(
             network_title(network),
-            [[run_count(counts, dataset, network, augmentation, 0.0), *(Cell(share(value)) for value in values)]],
+            [[run_count(counts, dataset, network, augmentation, 0.0), *(Cell(percent(value)) for value in values)]],
         )
         for network, values in found.items()
     ]
@@ -319,11 +356,11 @@ def quadrant_swap(params: Params, dataset: str, augmentation: str, medians: Medi
     if len(found) == 2:
         second, first = free_first(found)
         differences = [one - other for one, other in zip(found[first], found[second], strict=True)]
-        foot = [f"{network_title(first)} − {network_title(second)}", "", *map(signed, differences)]
+        foot = [f"{network_title(first)} − {network_title(second)}", "", *map(points, differences)]
     return Table(
         f"{dataset}: quadrant swap",
-        f"{dataset}, trained on images as they are: median accuracy on held-out images as they are and with quadrants "
-        "I and III exchanged.",
+        f"{dataset}, trained on images as they are: median accuracy, in per cent, on held-out images as they are and "
+        "with quadrants I and III exchanged.",
         [Column("Network", text=True), Column("n"), Column("As they are"), Column("Swapped")],
         bodies,
         foot,
@@ -347,7 +384,7 @@ def authors_table(dataset: str, beside: pd.DataFrame) -> Table:
     return Table(
         f"{dataset}: beside the authors' own runs",
         f"{dataset}, level 0: lowest, median and highest of our n runs and of the authors', and how many of ours are "
-        "below, inside and above theirs, after so many epochs.",
+        "below, inside and above theirs, after so many epochs. Accuracies in per cent.",
         [
             Column("Metric", text=True),
             Column("Epoch"),
@@ -361,11 +398,12 @@ def authors_table(dataset: str, beside: pd.DataFrame) -> Table:
 
 def _beside_authors(row: Any) -> list[str]:
     """Return one epoch of `authors_table`."""
+    text = percent if row.metric.endswith("_acc") else number
     ours, theirs = (row.lowest, row.median, row.highest), (row.their_lowest, row.their_median, row.their_highest)
     return [
         str(row.epoch),
-        *(str(row.runs), *map(share, ours)),
-        *(str(row.their_runs), *map(share, theirs)),
+        *(str(row.runs), *map(text, ours)),
+        *(str(row.their_runs), *map(text, theirs)),
         *map(str, (row.below, row.inside, row.above)),
     ]
 
@@ -388,15 +426,16 @@ def search_table(params: Params, dataset: str, search: pd.DataFrame, counts: Cou
         behind = run_count(counts, dataset, network, "none", 0.0)
         if row is None:
             return [Cell(MISSING), Cell(MISSING), Cell(MISSING), behind]
-        accuracy = Cell(f"{share(row.val_acc)}{' ★' if row.chosen else ''}", bold=bool(row.chosen))
-        return [accuracy, Cell(share(row.val_loss)), Cell(f"{row.epochs:g}"), behind]
+        accuracy = Cell(f"{percent(row.val_acc)}{' ★' if row.chosen else ''}", bold=bool(row.chosen))
+        return [accuracy, Cell(number(row.val_loss)), Cell(f"{row.epochs:g}"), behind]
 
     paper = paper_dataset(dataset)
     theirs = f" The paper chose 3 layers and {PROTOCOLS[paper]['learning_rate']:g} (Table A.2)." if paper else ""
     return Table(
         f"{dataset}: search for hyperparameters",
-        f"{dataset}, images as they are: highest accuracy and lowest loss of a run on held-out images, and epochs "
-        f"trained, medians over n runs. {MISSING}: missing. ★: chosen, the network's highest accuracy.{theirs}",
+        f"{dataset}, images as they are: highest accuracy (in per cent) and lowest loss of a run on held-out images, "
+        f"and epochs trained, medians over n runs. {MISSING}: missing. ★: chosen, the network's highest accuracy."
+        f"{theirs}",
         [
             Column("Layers"),
             Column("Learning rate"),
@@ -457,3 +496,90 @@ def _sums(study: pd.DataFrame) -> list[str]:
         *(f"{study[key].sum():,.1f}" for key in ("seconds", "overhead_seconds")),
         *(", ".join(sorted(study[key].dropna().astype(str).unique())) for key in ("device", "backend")),
     ]
+
+
+def class_table(dataset: str, rows: pd.DataFrame) -> Table:
+    """Return how many images of each class there are.
+
+    Args:
+        dataset: which dataset.
+        rows: of `results.read_datasets`, of this dataset.
+    """
+    classes: Iterable[Any] = rows[rows["kind"] == "class"].itertuples(index=False)
+    counts = {str(row.name): int(row.number) for row in classes}
+    total = sum(counts.values())
+    return Table(
+        f"{dataset}: images of each class",
+        f"{dataset}: number of images of each class, and per cent of all {total:,}.",
+        [Column("Class", text=True), Column("Images"), Column("%")],
+        [Body(name, [[Cell(f"{count:,}"), Cell(percent(count / total))]]) for name, count in counts.items()],
+        ["All", f"{total:,}", percent(1.0)],
+    )
+
+
+def passed_over(dataset: str, rows: pd.DataFrame) -> Table:
+    """Return what of a dataset's files was passed over, converted or suspicious; without rows if nothing was.
+
+    Args:
+        dataset: which dataset.
+        rows: of `results.read_datasets`, of this dataset.
+    """
+    notes: Iterable[Any] = rows[rows["kind"] != "class"].fillna({"first": ""}).itertuples(index=False)
+    return Table(
+        f"{dataset}: what became of its files",
+        f"{dataset}: files that were passed over, joined, converted or are suspicious, and the first of them.",
+        [Column("What", text=True), Column("Why", text=True), Column("Files"), Column("First", text=True)],
+        [Body(str(row.kind), [[Cell(row.name), Cell(f"{row.number:,}"), Cell(row.first)]]) for row in notes],
+    )
+
+
+def checklist_table(checklist: pd.DataFrame) -> Table:
+    """Return a referee's questions with their answers.
+
+    Args:
+        checklist: as `checklist.checklist` returns it.
+    """
+    topics = checklist.fillna("").groupby("topic", sort=False)
+    return Table(
+        "Checklist",
+        "What a referee asks of a study, after REFORMS (2024) and the checklist of the ML Reproducibility Challenge.",
+        [Column("About", text=True), Column("Question", text=True), Column("Answer", text=True)],
+        [
+            Body(str(topic), [[Cell(str(row.question)), Cell(str(row.answer))] for row in rows.itertuples(index=False)])
+            for topic, rows in topics
+        ],
+    )
+
+
+def calibration_table(calibration: pd.DataFrame) -> Table:
+    """Return how often simulated studies of known truth come to a wrong verdict.
+
+    Args:
+        calibration: as `calibration.calibration` returns it.
+    """
+    simulated = calibration[calibration["claim"].astype(str).str.startswith("any of")]
+    rows: Iterable[Any] = simulated.itertuples(index=False)
+    names = ("wrong", "allowed", "supported", "contradicted")
+    return Table(
+        "Wrong verdicts",
+        "Simulated studies of known truth: per cent in which any verdict on a tested claim is wrong, per cent allowed, "
+        "and per cent in which any claim is supported or contradicted.",
+        [
+            Column("Truth", text=True),
+            Column("Dataset", text=True),
+            *map(Column, ("Studies", "Wrong", "Allowed", "Supported", "Contradicted")),
+        ],
+        [
+            Body(
+                row.truth,
+                [
+                    [
+                        Cell(row.dataset),
+                        Cell(f"{row.studies:,}"),
+                        *(Cell(percent(float(getattr(row, name)))) for name in names),
+                    ]
+                ],
+            )
+            for row in rows
+        ],
+    )

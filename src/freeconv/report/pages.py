@@ -1,9 +1,7 @@
-"""The report: offline pages with the paper's claims, tables and figures beside the paper's, and all runs."""
+"""The report: offline pages with the answer, claims, tables and figures beside the paper's, and all runs."""
 
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -12,30 +10,35 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.report.captions import Caption, drawing_caption, figure_caption
+from freeconv.report import charts
+from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
+from freeconv.report.citation import bibtex
+from freeconv.report.claim_rows import Group, axis_labels, claim_groups, registration
+from freeconv.report.colors import style_sheet
 from freeconv.report.exports import as_csv, as_latex, as_markdown
 from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
-    MISSING,
     VERDICTS,
-    Counts,
     Table,
-    anchor,
     authors_table,
+    calibration_table,
+    checklist_table,
+    class_table,
     comparison_table,
     missing_connections,
     other_medians,
+    passed_over,
     quadrant_swap,
-    run_counts,
+    run_sums,
     search_table,
-    share,
-    signed,
+    verdict_counts,
 )
-from freeconv.report.medians import Medians, medians_of
-from freeconv.report.titles import network_title
+from freeconv.report.inputs import Results
+from freeconv.report.numbers import MISSING
+from freeconv.report.page_figures import Figure, drawing, figure
+from freeconv.report.problems import problem_groups
+from freeconv.report.run_rows import COLUMNS, TEXTS, run_cells
 from freeconv.study import grid, paths
-from freeconv.study.params import Params
-from freeconv.vocabulary import level_text
 
 AGGREGATES = {
     "all-epochs": "over all epochs of all folds, pooled",
@@ -48,54 +51,8 @@ AGGREGATES = {
 EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaTeX", as_latex)}
 
 
-# Tables that pages are made of.
-TABLES = ("accuracy", "authors", "claims", "compared", "distance", "problems", "runs", "search")
-
-
-OTHER_PAGE = ("transfer", "sharing")  # figures of the page of measures
-
-
-RUN_NUMBERS = {"last_val_acc": "Last validation", "best_val_acc": "Best validation"}
-
-
-@dataclass(frozen=True)
-class Results:
-    """What pages are made of.
-
-    Attributes:
-        params: the study.
-        tables: those of `TABLES` by name.
-        trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
-        pictures: content of the PNG files that there are, by their paths relative to the pages.
-    """
-
-    params: Params
-    tables: Mapping[str, pd.DataFrame]
-    trained_distances: pd.DataFrame
-    pictures: Mapping[str, bytes]
-
-    def rows(self, table: str, dataset: str, augmentation: str) -> pd.DataFrame:
-        """Return the rows of a table that are of one dataset and augmentation."""
-        return _of(self.tables[table], dataset, augmentation)
-
-    def medians(self, dataset: str, augmentation: str) -> Medians:
-        """Return the medians of one dataset and augmentation."""
-        accuracy, distances = (self.rows(table, dataset, augmentation) for table in ("accuracy", "distance"))
-        return medians_of(accuracy, _of(self.trained_distances, dataset, augmentation), distances)
-
-    @cached_property
-    def counts(self) -> Counts:
-        """The number of runs of each cell."""
-        return run_counts(self.tables["runs"])
-
-
-class Picture(NamedTuple):
-    """A figure or drawing: where its image is (empty if it is missing), its caption, and its SVG."""
-
-    source: str
-    alt: str
-    caption: str
-    link: str
+# Figures of the page of measures.
+OTHER_PAGE = ("transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy")
 
 
 @dataclass(frozen=True)
@@ -108,38 +65,50 @@ class Part:
     highlights: Sequence[str] = ()
     tables: Sequence[Table] = ()
     exports: Sequence[tuple[str, str]] = ()
-    pictures: Sequence[Picture] = field(default=())
+    figures: Sequence[Figure] = field(default=())
 
 
-class ClaimRow(NamedTuple):
-    """The row of one dataset below a claim."""
+@dataclass(frozen=True)
+class FirstScreen:
+    """What a reader with one minute sees.
 
+    Attributes:
+        sentences: the answer.
+        picture: that carries it.
+        dataset: which one the dials are about.
+        dials: what was run, beside the paper's protocol.
+        decides: what such a run can decide, and what it cannot.
+        facts: name and text: date, commit, machine and the like.
+        citation: BibTeX; empty if the project has none.
+    """
+
+    sentences: list[str]
+    picture: Figure
     dataset: str
-    paper: str
-    ours: str
-    interval: str
-    folds: int
-    verdict: str
-    mark: str
-    reason: str
-    notes: list[str]
+    dials: list[Dial]
+    decides: list[str]
+    facts: list[tuple[str, str]]
+    citation: str
 
 
-class ClaimEntry(NamedTuple):
-    """A claim of the paper with a row for each dataset."""
+class Claims(NamedTuple):
+    """The section of the paper's claims.
 
-    id: str
-    statement: str
-    comparison: str
-    source: str
-    rows: list[ClaimRow]
+    Attributes:
+        tested: rows of tested claims.
+        exploratory: rows of the others.
+        counts: number of verdicts by dataset.
+        registration: when the claims were settled.
+        axis: places and texts of the ticks.
+        figures: the same, for papers.
+    """
 
-
-class RunCell(NamedTuple):
-    """The runs of one dataset, network, augmentation and level: a row of texts for each fold."""
-
-    anchor: str
-    rows: list[list[str]]
+    tested: list[Group]
+    exploratory: list[Group]
+    counts: Table
+    registration: str
+    axis: list[tuple[float, str]]
+    figures: list[Figure]
 
 
 def render(template: str, **values: Any) -> str:
@@ -157,7 +126,8 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(version=__version__, **values)
+    environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")  # a number and its unit
+    return environment.get_template(template).render(version=__version__, colors=style_sheet(), **values)
 
 
 def augmentation_parts(results: Results) -> list[Part]:
@@ -185,10 +155,10 @@ def _augmentation_part(results: Results, dataset: str, augmentation: str) -> Par
             other_medians(params, dataset, augmentation, medians, others),
         ],
         exports=[] if compared.empty else _exports(dataset, augmentation),
-        pictures=[
+        figures=[
             figure(results, dataset, augmentation, name)
             for subject, name in grid.figures(params)
-            if subject == augmentation and name not in (*OTHER_PAGE, "swap")
+            if subject == augmentation and name not in (*OTHER_PAGE, "swap", "answer")
         ],
     )
 
@@ -213,9 +183,7 @@ def _missing_connections_part(results: Results, dataset: str) -> Part:
         title=f"{dataset}, missing connections",
         text="Free networks that lack a share of their connections, drawn at random before training.",
         tables=[missing_connections(params, dataset, level, medians, results.counts) for level in params.vcp.translate],
-        pictures=[
-            figure(results, dataset, subject, name) for subject, name in grid.figures(params) if subject == "vcp"
-        ],
+        figures=[figure(results, dataset, subject, name) for subject, name in grid.figures(params) if subject == "vcp"],
     )
 
 
@@ -230,7 +198,7 @@ def _swap_part(results: Results, dataset: str) -> Part:
         text="Networks trained on images as they are, and held-out images that have all their parts, but in other "
         "places.",
         tables=[quadrant_swap(params, dataset, augmentation, medians, results.counts)],
-        pictures=[figure(results, dataset, "none", "swap")],
+        figures=[figure(results, dataset, "none", "swap")],
     )
 
 
@@ -266,10 +234,10 @@ def _drawings_part(results: Results) -> Part:
         anchor="drawings",
         title="Drawings",
         text="What the words mean, drawn by the functions that train and measure.",
-        pictures=[
-            picture(results.pictures, file.as_posix(), drawing_caption(file.stem))
+        figures=[
+            drawing(results, file.stem)
             for file in files
-            if file.suffix == ".png"
+            if file.suffix == ".svg" and not file.stem.endswith("-classes")
         ],
     )
 
@@ -281,8 +249,8 @@ def measure_parts(results: Results) -> list[Part]:
         Part(
             anchor=f"{dataset}-{augmentation}",
             title=f"{dataset}, {AUGMENTATIONS[augmentation].title}",
-            pictures=[
-                figure(results, dataset, augmentation, name, inline=False)
+            figures=[
+                figure(results, dataset, augmentation, name)
                 for subject, name in grid.figures(params)
                 if subject == augmentation and name in OTHER_PAGE
             ],
@@ -292,112 +260,105 @@ def measure_parts(results: Results) -> list[Part]:
     ]
 
 
-def claim_entries(judged: pd.DataFrame) -> list[ClaimEntry]:
-    """Return the paper's claims, with what each dataset says of them.
+def first_screen(results: Results) -> FirstScreen:
+    """Return the first screen."""
+    params, compared = results.params, results.tables["compared"]
+    dataset, augmentation = shown_dataset(params), shown_augmentation(params)
+    medians, judged = results.medians(dataset, augmentation), results.tables["claims"]
+    origin = results.origin
+    return FirstScreen(
+        sentences=answer(params, judged, results.rows("compared", dataset, augmentation), medians),
+        picture=figure(results, dataset, augmentation, "answer"),
+        dataset=dataset,
+        dials=dials(params, dataset, results.images.get(dataset), compared[compared["dataset"] == dataset]),
+        decides=verdict_on_the_run(params, judged, results.images),
+        facts=_facts(results),
+        citation=bibtex(origin.citation, origin.commit, origin.date) if origin.citation else "",
+    )
 
-    Args:
-        judged: as `judgement.judge` returns them.
-    """
-    found = []
-    for _, group in judged.groupby("id", sort=False):
-        rows: list[Any] = list(group.itertuples(index=False))
-        first = rows[0]
-        found.append(
-            ClaimEntry(first.id, first.statement, first.comparison, first.source, [_claim_row(row) for row in rows])
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    """Return when, where and with what the study was run."""
+    study, origin = results.tables["runs"], results.origin
+    hours = float(study[["seconds", "overhead_seconds"]].sum().sum()) / 3600
+    return [
+        ("Report of", origin.date),
+        ("Study", "that of the project's folder" if origin.study == "." else origin.study),
+        ("Parameters", origin.file or "passed by hand"),
+        ("Commit", origin.commit or "not under Git"),
+        ("Machine", _every(study["device"]) or "not recorded"),
+        ("Training", f"{len(study):,} runs, {hours:,.1f} hours of computing"),
+        ("Versions", _every(study["versions"]) or "not recorded"),
+    ]
+
+
+def _every(column: pd.Series) -> str:
+    """Return the different texts of a column; those that are not there are passed over."""
+    return " | ".join(sorted({str(text) for text in column.dropna() if str(text)}))
+
+
+def claims_section(results: Results) -> Claims | None:
+    """Return the section of claims; None where the paper makes none."""
+    judged = results.tables["claims"]
+    if judged.empty:
+        return None
+    tested, exploratory = claim_groups(judged, results.claims, results.positions)
+    figures = [figure(results, dataset, "claims", "forest") for dataset in judged["dataset"].unique()]
+    return Claims(tested, exploratory, verdict_counts(judged), registration(judged), axis_labels(), figures)
+
+
+def dataset_parts(results: Results) -> list[Part]:
+    """Return a section for each dataset whose file was there when tables were made."""
+    rows = results.tables["dataset"]
+    return [
+        Part(
+            anchor=f"dataset-{dataset}",
+            title=f"Dataset {dataset}",
+            tables=[class_table(str(dataset), of_dataset), passed_over(str(dataset), of_dataset)],
+            figures=[drawing(results, f"{dataset}-classes")],
         )
-    return found
+        for dataset, of_dataset in rows.groupby("dataset", sort=False)
+    ]
 
 
-def _claim_row(row: Any) -> ClaimRow:
-    """Return what one dataset says of a claim, from a row of `judgement.judge`."""
-    digits = 6 if "distance" in row.comparison else 4  # kernel distances are far smaller than accuracies
-    paper, ours, low, high = (signed(value, digits) for value in (row.paper, row.ours, row.low, row.high))
-    interval = "" if MISSING in (low, high) else f"{low} … {high}"
-    mark = VERDICTS[row.verdict]
-    return ClaimRow(row.dataset, paper, ours, interval, row.folds, row.verdict, mark, row.reason, _claim_notes(row))
+def method_tables(results: Results) -> list[Table]:
+    """Return what a referee asks: how often verdicts are wrong, and the checklist."""
+    return [calibration_table(results.tables["calibration"]), checklist_table(results.tables["checklist"])]
 
 
-def _claim_notes(row: Any) -> list[str]:
-    """Return what else must be said of a verdict: the corrected p, the paper's own number, and a changed margin."""
-    notes = [f"p = {row.p_holm:.2g} after Holm's correction."] if row.p_holm == row.p_holm else []
-    if row.paper_check == row.paper_check and row.paper_check:
-        notes.append(f"{row.paper_check[:1].upper()}{row.paper_check[1:]}.")
-    if row.older:
-        notes.append(f"Older than the claim's margin and requirements, of {row.registered}.")
-    return notes
+def index_page(results: Results) -> dict[str, Any]:
+    """Return what the first page's template shows."""
+    params = results.params
+    return {
+        "first": first_screen(results),
+        "claims": claims_section(results),
+        "datasets": dataset_parts(results),
+        "parts": [*augmentation_parts(results), *other_parts(results)],
+        "problems": problem_groups(results.tables["problems"]),
+        "method": method_tables(results),
+        "aggregate": AGGREGATES[params.report.aggregate],
+        "folds": len(grid.held_out(params)),
+        "bundle": charts.bundle(),
+        "marks": VERDICTS,
+    }
 
 
-def registration(judged: pd.DataFrame) -> str:
-    """Return when claims were settled, in a sentence; empty if there are none or nobody says so."""
-    known = judged.dropna(subset=["registered", "registration"])
-    if known.empty:
-        return ""
-    days, hashes = (sorted({str(value) for value in known[name]}) for name in ("registered", "registration"))
-    return f"Claims, margins and requirements are of {', '.join(days)} (SHA-256 {', '.join(hashes)} …)."
+def measures_page(results: Results) -> dict[str, Any]:
+    """Return what the template of the page of measures shows."""
+    return {"parts": measure_parts(results)}
 
 
-def problem_lines(problems: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
-    """Return files and what is wrong with them, those that are left out apart from those that are used.
-
-    Args:
-        problems: rows of `results.Problem`.
-    """
-    lines: dict[str, list[tuple[str, str]]] = {}
-    rows: Iterable[Any] = problems.itertuples(index=False)
-    for row in rows:
-        lines.setdefault("Used, but suspicious" if row.used else "Left out", []).append((row.path, row.problem))
-    return lines
-
-
-def run_cells(study: pd.DataFrame) -> list[RunCell]:
-    """Return all runs, those of a cell together.
-
-    Args:
-        study: as `medians.run_table` returns it.
-
-    Returns:
-        Rows of dataset, network, augmentation, level, fold, epochs, those of `RUN_NUMBERS`, seconds,
-        device and path.
-    """
-    cells: dict[str, list[list[str]]] = {}
-    for row in study.to_dict("records"):
-        name = anchor(row["dataset"], row["network"], row["augmentation"], row["level"])
-        cells.setdefault(name, []).append(
-            [
-                row["dataset"],
-                network_title(row["network"]),
-                row["augmentation"],
-                level_text(row["level"]),
-                f"{row['fold']}, seed {row['seed']}" if row["seed"] else str(row["fold"]),
-                str(row["epochs"]),
-                *(share(row[key]) for key in RUN_NUMBERS),
-                MISSING if pd.isna(row["seconds"]) else f"{row['seconds']:,.1f}",
-                MISSING if pd.isna(row["device"]) else row["device"],
-                row["path"],
-            ]
-        )
-    return [RunCell(name, rows) for name, rows in cells.items()]
-
-
-def figure(results: Results, dataset: str, subject: str, name: str, inline: bool = True) -> Picture:
-    """Return a figure of `grid.figures`; `inline` as for `picture`."""
-    path = PurePath(paths.figure_file(".", dataset, subject, name, "png")).as_posix()
-    return picture(results.pictures, path, figure_caption(dataset, subject, name), inline)
-
-
-def picture(pictures: Mapping[str, bytes], path: str, caption: Caption, inline: bool = True) -> Picture:
-    """Return a picture of a page.
-
-    Args:
-        pictures: as of `Results`.
-        path: of its PNG file, relative to the page; the SVG file is beside it.
-        caption: what stands for it and below it.
-        inline: whether the page holds the image, rather than its address.
-    """
-    if path not in pictures:
-        return Picture("", *caption, "")
-    source = f"data:image/png;base64,{b64encode(pictures[path]).decode()}" if inline else path
-    return Picture(source, *caption, PurePath(path).with_suffix(".svg").as_posix())
+def runs_page(results: Results) -> dict[str, Any]:
+    """Return what the template of the page of runs shows."""
+    study = results.tables["runs"]
+    return {
+        "sums": run_sums(study),
+        "training": share_of_training(study),
+        "columns": COLUMNS,
+        "texts": TEXTS,
+        "cells": run_cells(results.params, study, results.files, "../"),
+        "versions": sorted(study["versions"].dropna().unique()),
+    }
 
 
 def _exports(dataset: str, augmentation: str) -> list[tuple[str, str]]:
@@ -422,8 +383,3 @@ def share_of_training(study: pd.DataFrame) -> str:
     """Return how much of the jobs' time was training, in percent."""
     training, other = study["seconds"].sum(), study["overhead_seconds"].sum()
     return f"{100 * training / (training + other):.0f}" if training + other > 0 else MISSING
-
-
-def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:
-    """Return the rows of one dataset and augmentation."""
-    return table[(table["dataset"] == dataset) & (table["augmentation"] == augmentation)]

@@ -11,7 +11,7 @@ from freeconv.analysis.distance import TRACE_COLUMNS, largest_radius
 from freeconv.errors import FreeconvError
 from freeconv.networks import network_sizes
 from freeconv.storage.archive import ArchivedCell, ArchivedRun, archived_run_name, cell_identity, read_cell
-from freeconv.storage.archive_parts import ArchivedMeasures, read_measures
+from freeconv.storage.archive_parts import ArchivedKernels, ArchivedMeasures, read_kernels, read_measures
 from freeconv.storage.results import Source
 from freeconv.storage.run_file import Run
 from freeconv.study import paths
@@ -189,6 +189,21 @@ class Archive:
             network: {layer: size.positions for layer, size in network_sizes(network, shape, classes=1).items()}
             for network in networks
         }
+
+    def kernels(self, run: RunConfig) -> tuple[ArchivedKernels, dict[str, list[int]], int]:
+        """Return the archived kernels of a run's cell, the grids of its layers, and the channels of its images.
+
+        Raises:
+            FreeconvError: they are not there.
+        """
+        labels = run.dataset, run.network, run.augmentation, run.level
+        about = self.cell(*labels).about
+        path = paths.archived_kernels_file(self.folder, *labels)
+        if not {"grids", "image_shape"} <= about.keys():
+            raise FreeconvError(
+                f"{path}: expected the grids and the images' shape in the cell beside it, received none"
+            )
+        return read_kernels(path), about["grids"], about["image_shape"][-1]
 
     def _image_shape(self, dataset: str) -> Sequence[int] | None:
         """Return the shape of a dataset's images, if any of its cells says it."""

@@ -1,10 +1,9 @@
-"""CSV tables, summed files and PNG pictures that are verified when they are read."""
+"""CSV tables and summed files that are verified when they are read."""
 
 import hashlib
 import io
 import json
 import os
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from freeconv.errors import FreeconvError
 from freeconv.storage.atomic import AGAIN, read_bytes, write_text
 from freeconv.storage.hdf5 import describe_h5
 from freeconv.study import paths as study_paths
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame, config: Mapping[str, Any]) -> None:
@@ -117,24 +114,6 @@ def read_summed(path: str | Path, sums: str | Path) -> bytes:
             f"{path}: expected content with SHA-256 {expected}, as in {sums}, received {received}: one of the two was "
             "changed or damaged; remove both and run again"
         )
-    return content
-
-
-def read_png(path: str | Path) -> bytes:
-    """Return the content of a PNG file, verified by the checksums that PNG has.
-
-    Raises:
-        FreeconvError: the file is missing, is no PNG file, or is damaged.
-    """
-    content = read_bytes(path)
-    start, kind = len(PNG_SIGNATURE), b""
-    while content.startswith(PNG_SIGNATURE) and len(content) >= start + 12 and kind != b"IEND":
-        kind, end = content[start + 4 : start + 8], start + 8 + int.from_bytes(content[start : start + 4])
-        if zlib.crc32(content[start + 4 : end]) != int.from_bytes(content[end : end + 4]):
-            break
-        start = end + 4
-    if kind != b"IEND" or start != len(content):
-        raise FreeconvError(f"{path}: expected a PNG file, received a damaged or foreign one; {AGAIN}")
     return content
 
 

@@ -68,7 +68,8 @@ def tables_code() -> str:
 
 def figures_code(params: Params) -> str:
     """Return the hash of what draws figures, titles included."""
-    return code_hash("report.figures", "report.measure_figures", members=_shown_members(params), shown=True)
+    modules = ("report.figures", "report.gallery", "report.measure_figures", "report.summary_figures")
+    return code_hash(*modules, members=_shown_members(params), shown=True)
 
 
 def drawings_code(params: Params) -> str:

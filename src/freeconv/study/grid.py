@@ -20,7 +20,7 @@ from freeconv.study.jobs import (
     TrainConfig,
 )
 from freeconv.study.network_names import Variant, parse_variant, variant_name
-from freeconv.study.params import FuseAxis, Params, check_params
+from freeconv.study.params import Figures, FuseAxis, Params, check_params
 from freeconv.vocabulary import Cell, level_text, trained_as
 
 
@@ -339,34 +339,80 @@ def export_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
 
 
 def figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
-    """Return the paths of all figures, as PNG and SVG."""
+    """Return the paths of all figures in all formats and widths, and of the numbers behind them."""
+    kinds = [("page", "csv"), *figure_kinds(params)]
     return [
-        paths.figure_file(folder, dataset, subject, figure, suffix)
+        paths.figure_file(folder, dataset, subject, figure, suffix, width)
         for dataset in params.data.datasets
         for subject, figure in figures(params)
-        for suffix in ("png", "svg")
+        for width, suffix in (kinds[1:] if figure == "samples" else kinds)
     ]
+
+
+def shown_figure_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
+    """Return the paths of all figures as pages show them: SVG, as wide as a page."""
+    return [
+        paths.figure_file(folder, dataset, subject, figure, "svg")
+        for dataset in params.data.datasets
+        for subject, figure in figures(params)
+    ]
+
+
+def figure_kinds(params: Params) -> list[tuple[str, str]]:
+    """Return width and format of the files of each figure: what the parameters ask for, and first what pages show."""
+    asked = params.report.figures
+    widths = ["page", "column"] if asked.width == "both" else [asked.width]
+    kinds = dict.fromkeys([("page", "svg"), *product(widths, asked.formats)])
+    return sorted(kinds, key=lambda kind: kind[0] != "page")
 
 
 def figures(params: Params) -> list[tuple[str, str]]:
-    """Return the figures of each dataset: what they are about, an augmentation or `vcp`, and their name.
+    """Return the figures of each dataset: what they are about, an augmentation, `vcp` or `claims`, and their name.
 
-    `samples`, `accuracy` and `transfer` of each augmentation; `distance` and `sharing`, too, where free networks are
-    trained; `swap` of level 0; and `accuracy-<level>` of missing connections at each level of translation.
+    `samples`, `answer`, `accuracy` and `transfer` of each augmentation; those of `FREE_FIGURES`, too, where free
+    networks are trained, and `kernels` of the first one; `swap` of level 0; `accuracy-<level>` of missing connections
+    at each level of translation; and `forest` of the paper's claims.
     """
-    free = ["distance", "sharing"] if free_networks(params) else []
-    found: list[tuple[str, str]] = [
-        (name, figure) for name in augmentations(params) for figure in ("samples", "accuracy", "transfer", *free)
-    ]
+    free = FREE_FIGURES if free_networks(params) else []
+    names = ["samples", "answer", "accuracy", "transfer", *free]
+    found: list[tuple[str, str]] = [(name, figure) for name in augmentations(params) for figure in names]
+    if free:
+        found.append((augmentations(params)[0], "kernels"))
     if "none" in trained_levels(params):
         found.append(("none", "swap"))
     if params.vcp.levels:
         found += [("vcp", f"accuracy-{level_text(level)}") for level in params.vcp.translate]
-    return found
+    return [*found, ("claims", "forest")]
+
+
+FREE_FIGURES = ["distance", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy"]
+KERNEL_LEVELS = 3  # the lowest, one between, the highest
+
+
+def kernel_runs(params: Params, dataset: str, augmentation: str) -> list[tuple[float, RunConfig]]:
+    """Return the runs whose kernels are shown, and their levels: the first of the first free network at some levels."""
+    levels = sorted(params.levels(augmentation))
+    last, shown = len(levels) - 1, min(KERNEL_LEVELS, len(levels))
+    chosen = [levels[round(last * place / max(shown - 1, 1))] for place in range(shown)]
+    network, fold, seed = free_networks(params)[0], min(held_out(params)), min(params.train.seeds)
+    runs = []
+    for level in chosen:
+        trained = trained_as(augmentation, level)
+        (run,) = train_config(params, dataset, network, trained, [level], [fold], [seed]).runs()
+        runs.append((level, run))
+    return runs
+
+
+def kernel_run_files(params: Params) -> list[str]:
+    """Return the paths of the runs whose kernels are shown."""
+    if not free_networks(params):
+        return []
+    first = augmentations(params)[0]
+    return [run_file(run) for dataset in params.data.datasets for _, run in kernel_runs(params, dataset, first)]
 
 
 def drawing_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
-    """Return the paths of all drawings, as PNG and SVG.
+    """Return the paths of all drawings, as SVG, which pages show, and in the formats of `report.figures`.
 
     Of each dataset a contact sheet and one image under each augmentation and swapped; the free layer, radii.
     """
@@ -375,7 +421,7 @@ def drawing_files(params: Params, folder: str = paths.REPORTS) -> list[str]:
     return [
         paths.drawing_file(folder, name, suffix)
         for name in (*names, "free-layer", "radii")
-        for suffix in ("png", "svg")
+        for suffix in dict.fromkeys(["svg", *params.report.figures.formats])
     ]
 
 
@@ -393,8 +439,14 @@ def drawing_params(params: Params) -> Params:
             "data": params.data.model_dump(),
             "aug": {"forms": params.aug.forms.model_dump(), **kept},
             "distance": {"radii": params.distance.radii},
+            "report": {"figures": params.report.figures.model_dump()},
         }
     )
+
+
+def tables_params(params: Params) -> Params:
+    """Return the parameters with what tables do not depend on at its default."""
+    return params.model_copy(update={"report": params.report.model_copy(update={"figures": Figures()})})
 
 
 def report_files(params: Params) -> list[str]:

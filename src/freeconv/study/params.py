@@ -429,6 +429,24 @@ class Distance(Config):
         return _unique(values)
 
 
+class Figures(Config):
+    """Files of figures and drawings, for papers."""
+
+    formats: list[Literal["svg", "pdf", "png"]] = Field(
+        ["svg", "pdf"],
+        description="Formats: `svg`, `pdf` (in both text is text), `png`. The SVG that pages show is always written.",
+    )
+    width: Literal["page", "column", "both"] = Field(
+        "page", description="Width of figures: `page` (6.9 inches), `column` (3.3 inches) or `both`."
+    )
+    font: Literal["sans", "serif"] = Field("sans", description="Font: DejaVu `sans` or `serif`.")
+
+    @field_validator("formats")
+    @classmethod
+    def _formats_are_named_once(cls, formats: list[str]) -> list[str]:
+        return _unique(formats)
+
+
 class Report(Config):
     """Tables and figures."""
 
@@ -437,6 +455,7 @@ class Report(Config):
         description="What the median of a table is taken over: `all-epochs` of all folds (the paper's tables), the "
         "`final` epoch of each fold, or the `best` epoch of each fold.",
     )
+    figures: Figures = Figures()
 
 
 class Params(Config):
@@ -500,9 +519,12 @@ class Params(Config):
         """Return the parameters as plain JSON types, without what they do not use.
 
         Left out are modules and the study's name, which decide nothing by themselves, and augmentations that networks
-        are neither trained nor evaluated on: so one that is registered changes nothing for studies without it.
+        are neither trained nor evaluated on: so one that is registered changes nothing for studies without it; and how
+        figures are written, unless that is said.
         """
         values = self.model_dump(mode="json", exclude={"modules", "study"})
+        if self.report.figures == Figures():
+            del values["report"]["figures"]
         aug, strengths = values["aug"], values["evaluate"]
         values["evaluate"] = {name: strength for name, strength in strengths.items() if strength is not None}
         # of translation, no levels are not the default: they must be said

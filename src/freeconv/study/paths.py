@@ -133,8 +133,18 @@ def check_level(path: str) -> None:
 
 
 def sums_file(folder: str = REPORTS) -> str:
-    """Return the path of the hashes of all tables and of `metrics.json`: `<folder>/tables/SHA256SUMS`."""
+    """Return the path of the hashes of all tables, medians and metrics: `<folder>/tables/SHA256SUMS`."""
     return f"{folder}/tables/SHA256SUMS"
+
+
+def medians_file(folder: str = REPORTS) -> str:
+    """Return the path of all medians as one tree: `<folder>/tables/medians.json`."""
+    return f"{folder}/tables/medians.json"
+
+
+def metrics_file(folder: str = REPORTS) -> str:
+    """Return the path of the headline numbers, which are DVC's metrics: `<folder>/metrics.json`."""
+    return f"{folder}/metrics.json"
 
 
 def table_files(folder: str = REPORTS) -> list[str]:
@@ -159,10 +169,16 @@ def table_files(folder: str = REPORTS) -> list[str]:
     plots = ("val_acc", "translate_acc", "distance")
     return [
         *(f"{folder}/tables/{name}.csv" for name in tables),
+        medians_file(folder),
         sums_file(folder),
         *(f"{folder}/plots/{name}.csv" for name in plots),
-        f"{folder}/metrics.json",
+        metrics_file(folder),
     ]
+
+
+def shown_table_files(folder: str = REPORTS) -> list[str]:
+    """Return the paths of the tables that are results in themselves, as `snakemake --report` holds them."""
+    return [f"{folder}/tables/{name}.csv" for name in ("claims", "compared", "accuracy", "problems")]
 
 
 def export_file(folder: str, dataset: str, augmentation: str, suffix: str) -> str:
@@ -170,9 +186,13 @@ def export_file(folder: str, dataset: str, augmentation: str, suffix: str) -> st
     return f"{folder}/exports/{dataset}-{augmentation}.{suffix}"
 
 
-def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str) -> str:
-    """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`."""
-    return f"{folder}/figures/{dataset}-{augmentation}-{figure}.{suffix}"
+def figure_file(folder: str, dataset: str, augmentation: str, figure: str, suffix: str, width: str = "page") -> str:
+    """Return the path of a figure: `<folder>/figures/<dataset>-<augmentation>-<figure>.<suffix>`.
+
+    Of another width than a page's it is `…-<figure>-<width>.<suffix>`. The numbers behind it are its file `.csv`.
+    """
+    size = "" if width == "page" else f"-{width}"
+    return f"{folder}/figures/{dataset}-{augmentation}-{figure}{size}.{suffix}"
 
 
 def drawing_file(folder: str, name: str, suffix: str) -> str:
