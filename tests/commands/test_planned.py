@@ -9,7 +9,6 @@ import pytest
 
 from freeconv.commands.planned import (
     CODE,
-    METADATA,
     PLANNED,
     check_code,
     check_holes,
@@ -19,6 +18,7 @@ from freeconv.commands.planned import (
 )
 from freeconv.commands.shard import make_shard
 from freeconv.errors import FreeconvError
+from freeconv.machine.snakemake_notes import METADATA
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.study import grid
 from freeconv.study.params import check_params

@@ -1,0 +1,5 @@
+"""`python -m freeconv`: the command line, as `freeconv`; under a debugger `python -m pdb -m freeconv`."""
+
+from freeconv.cli import main
+
+main()
