@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
 LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
-.PHONY: help setup demo restore test test-faults test-slurm lint bench certify docs golden lock clean
+.PHONY: help setup demo restore test test-faults test-slurm test-release lint bench certify docs golden lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ test-faults: .venv/installed ## all faults: kills, full disks, damage, locks (do
 test-slurm: .venv/installed ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)
 	python -m tests.slurm.run $(PARAMS)
 
+test-release: .venv/installed ## wheel and sdist, used in an environment of their own; installs packages there
+	FREECONV_TEST_RELEASE=1 pytest -n0 tests/release
+
 lint: .venv/installed ## style, types, Snakemake's lint
 	ruff check .
 	ruff format --check .
@@ -56,8 +59,11 @@ lint: .venv/installed ## style, types, Snakemake's lint
 bench: .venv/installed ## measure speed and write docs/performance.md (peers: uv pip install -e '.[study,bench]')
 	python benchmarks/run.py
 
-docs: .venv/installed ## write the generated reference pages
+docs: .venv/installed ## write the generated reference pages, and the documentation as a site into site/, links checked
 	freeconv params --write-docs
+	python -m typer freeconv.cli utils docs --name freeconv --title Commands --output docs/commands.md
+	mkdocs build --quiet --strict
+	cp -r reports/sampler site/report
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header pyproject.toml --extra study --group dev
