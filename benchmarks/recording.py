@@ -16,7 +16,7 @@ from freeconv.terminal.stored import study_state
 from freeconv.terminal.view import SteadyConsole, View
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs/images/live-view.svg"
-WIDTH, HEIGHT = 100, 12
+WIDTH, HEIGHT = 100, 11
 SHOWN = 8  # frames in the picture
 SECONDS = 1.5  # that each is shown
 
@@ -52,10 +52,10 @@ def animated(frames: list[str]) -> str:
     """Return SVGs of one size as one that shows them in turn."""
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', frames[0])
     total = len(frames) * SECONDS
-    shown = 100 / len(frames)
+    shown, still = 100 / len(frames), len(frames) // 3  # the frame that is seen where nothing is animated
     style = f"@keyframes turn {{ 0%, {shown:.3f}% {{ opacity: 1 }} {shown + 0.001:.3f}%, 100% {{ opacity: 0 }} }}"
     groups = [
-        f'<g style="opacity: 0; animation: turn {total}s {index * SECONDS}s infinite step-end">{text}</g>'
+        f'<g style="opacity: {int(index == still)}; animation: turn {total}s {index * SECONDS}s infinite">{text}</g>'
         for index, text in enumerate(frames)
     ]
     return (

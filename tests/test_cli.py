@@ -76,6 +76,12 @@ def test_docs_are_written(tmp_path):
     assert (tmp_path / "docs/params.md").read_text() == (ROOT / "docs/params.md").read_text()
 
 
+def test_the_page_of_commands_is_that_of_the_commands(tmp_path):
+    words = ["freeconv.cli", "utils", "docs", "--name", "freeconv", "--title", "Commands", "--output", "commands.md"]
+    subprocess.run([sys.executable, "-m", "typer", *words], cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "commands.md").read_text() == (ROOT / "docs/commands.md").read_text()
+
+
 def test_planning_and_help_do_not_import_what_is_slow():
     code = "import sys, freeconv.cli, freeconv.study.grid, freeconv.commands.fetch; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -151,7 +151,8 @@ class StudyRun:
         """Return the run as a row of `OpenStudy.runs`."""
         history = self.history()
         about = {name: self.stored.attributes.get(name) for name in ("seconds", "device")}
-        return {**self.labels, "epochs": len(history), **history.iloc[-1].to_dict(), **about}
+        last = {str(name): value for name, value in history.iloc[-1].items()}
+        return {**self.labels, "epochs": len(history), **last, **about}
 
     def history(self) -> pd.DataFrame:
         """Return what was recorded after each epoch: index `epoch` from 1, a float column each, as `val_acc`."""

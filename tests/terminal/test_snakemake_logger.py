@@ -104,6 +104,12 @@ def test_a_failure_is_one_line_with_the_logs_path_and_what_is_left_is_said(strea
     assert lines[-1].startswith("freeconv: 1 of 3 jobs done, 1 failed, 1 not run in 0:00:0")
 
 
+def test_a_run_that_is_refused_before_its_first_job_says_nothing_else(stream):
+    run = Snakemake(stream)
+    run.say("table", LogEvent.RUN_INFO, stats={"train_none": 3, "total": 3})
+    assert run.end() == []
+
+
 def test_a_job_that_is_tried_again_has_not_failed(stream, tmp_path):
     run = Snakemake(stream)
     run.say("table", LogEvent.RUN_INFO, stats={"fetch": 1, "total": 1})
@@ -113,7 +119,7 @@ def test_a_job_that_is_tried_again_has_not_failed(stream, tmp_path):
             run.fail(1, "fetch", tmp_path / "missing.log", wildcards={}, shellcmd="")
     run.done(1)
     lines = run.end()
-    assert "ended without a word" in lines[1]
+    assert "ended without an error" in lines[1]
     assert lines[-1].startswith("freeconv: 1 jobs done")
 
 
@@ -151,11 +157,16 @@ def test_a_dry_run_has_a_line_per_job_and_the_numbers_once(stream):
     run.say("Job stats:\ntotal 1", LogEvent.RUN_INFO, stats={})
     run.job(1, "train_none", wildcards=CELL, reason=reason)
     run.say("Shell command: x", LogEvent.SHELLCMD, shellcmd="freeconv train [x]")
-    run.job(2, "all", wildcards={}, reason="Input files updated by another job: d")
+    changed = 'Params have changed since last execution: Union: before: \'{"a": 1, "b": {"c": 2}}\', \'x\' now: '
+    run.job(2, "tables", wildcards={}, reason=changed + '\'{"a": 1, "b": {"c": 3}}\', \'x\'')
+    run.job(3, "tables", wildcards={}, reason="Params have changed: before: 'a', 'b' now: 'c'")
+    run.job(4, "all", wildcards={}, reason="Input files updated by another job: d")
     run.say("Job stats:\ntotal 1", LogEvent.RUN_INFO, stats={})
     assert run.end() == [
         "mnist-5k fcn none: Missing output files: a and 2 more",
         "freeconv train [x]",
+        "tables: b.c was 2, is 3",
+        "tables: Params have changed: before: 'a' and 1 more",
         "Job stats:",
         "total 1",
     ]

@@ -4,8 +4,10 @@
 below `.snakemake/log` as always.
 """
 
+import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -31,9 +33,12 @@ CHATTER = (
     "Execute ",
     "Group jobs: inactive",
     "Job rate limit reached",
+    "Reasons:",
     "Removing temporary output",
+    "Rules with provenance triggered jobs",
     "SLURM run ID",
     "Select jobs to execute",
+    "Some jobs were triggered by provenance",
     "Using shell",
     "Waiting at most",
     "Would remove temporary output",
@@ -165,6 +170,7 @@ class _Run:
         self._rules: set[str] = set()
         self._live: Live | None = None
         self._made: Console | None = None
+        self._shows = False
         self._ended = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -186,7 +192,7 @@ class _Run:
             self._print(record.getMessage().rstrip(), "red" if record.levelno >= logging.ERROR else None)
 
     def _planned(self, stats: Mapping[str, int]) -> None:
-        """Take how many jobs each rule has, and begin the view."""
+        """Take how many jobs each rule has."""
         from freeconv.terminal.view import ORDER, Phase, phase_of
 
         totals: dict[str, int] = dict.fromkeys(ORDER, 0)
@@ -195,8 +201,10 @@ class _Run:
                 totals[name] = totals.get(name, 0) + number
                 self._rules.add(rule)
         self._phases = {name: Phase(name, total) for name, total in totals.items() if total}
-        if not self._phases:
-            return
+
+    def _begin_view(self) -> None:
+        """Say what is planned and begin the view, with the first job: a run that is refused ends before."""
+        self._shows = True
         planned = ", ".join(f"{phase.name} {phase.total}" for phase in self._phases.values())
         self._print(f"freeconv: {sum(phase.total for phase in self._phases.values())} jobs: {planned}")
         if self._console().is_terminal and not self._console().is_dumb_terminal and "DVC_STAGE" not in os.environ:
@@ -224,6 +232,8 @@ class _Run:
 
         if (name := phase_of(fields["rule_name"])) is None:
             return
+        if not self._shows:
+            self._begin_view()
         runs = len(fields.get("output") or ()) if name == "train" else 0
         job = Job(name, _label(fields), time.time(), list(fields.get("log") or ()), runs)
         self._failed.pop(fields["jobid"], None)  # it is tried again
@@ -273,7 +283,7 @@ class _Run:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        if not self._phases:
+        if not self._shows:
             return
         done, total = (sum(getattr(phase, name) for phase in self._phases.values()) for name in ("done", "total"))
         seconds = duration(time.time() - self._begin)
@@ -346,11 +356,30 @@ def _short_reason(reason: str) -> str:
     """Return why a job would run, each list of files as its first and how many more."""
     parts, given = [], reason.split("; ")
     for part in [part for part in given if not part.startswith(FOLLOWS)] or given:
+        if changed := _changed_parameter(part):
+            parts.append(changed)
+            continue
         name, colon, files = part.partition(": ")
         first, *more = files.split(", ")
         others = f" and {len(more)} more" if more else ""
         parts.append(f"{name}{colon}{first if len(first) <= LONGEST else first[:LONGEST] + '…'}{others}")
     return "; ".join(parts)
+
+
+def _changed_parameter(reason: str) -> str:
+    """Return which parameter has changed first, of a reason that gives two configurations; else nothing."""
+    from freeconv.study.jobs import first_difference
+
+    before, now, after = reason.partition(" now: ")
+    found = [re.search(r"'(\{[^']*\})'", text) for text in (before, after)]
+    if not now or None in found:
+        return ""
+    try:
+        first, second = (json.loads(match[1]) for match in found if match)
+    except ValueError:
+        return ""
+    differing = first_difference(first, second)
+    return "{} was {!r}, is {!r}".format(*differing) if differing else ""
 
 
 def _is_chatter(record: logging.LogRecord) -> bool:

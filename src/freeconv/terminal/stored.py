@@ -130,7 +130,7 @@ def study_state(params: Params) -> StudyState:
                 phase.begin = min(phase.begin or begin, begin)
             else:
                 phase.stored += 1
-        elif _time(job.log) >= began and last_words(job.log).startswith("freeconv: error:"):
+        elif _time(job.log) >= began and last_words(job.log)[1]:
             phase.failed += 1
             failures.append(failure(job.label, [job.log]))
     return StudyState(list(phases.values()), jobs, failures, live, interrupted)

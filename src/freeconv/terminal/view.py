@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +27,7 @@ PHASES = {
 }
 ORDER = tuple(dict.fromkeys(PHASES.values()))
 TAIL = 65536  # bytes at the end of a log that are searched for its last words
+ERROR = "freeconv: error:"  # what the one line begins with that a command ends in
 NARROW = 70  # columns below which there is no bar
 
 
@@ -134,7 +135,7 @@ class SteadyConsole(Console):
 
 
 class View:
-    """Phases and jobs for a live display, as high as the terminal allows; a jobs' line says how many are not shown."""
+    """Phases and jobs for a live display, as high as the terminal allows; a line says how many jobs are not shown."""
 
     def __init__(self, phases: Sequence[Phase], jobs: Iterable[Job], begin: float | None = None) -> None:
         self.phases, self.jobs, self.begin = phases, jobs, begin
@@ -150,13 +151,16 @@ class View:
             table.add_column(name, justify="right", no_wrap=True)
         for phase in self.phases:
             table.add_row(*self._row(phase, jobs, now, wide))
-        lines = [table]
-        height = (options.height or console.size.height) - len(self.phases) - 4
-        room = max(height // (1 if wide else 2), 1)
-        shown = jobs if len(jobs) <= room else jobs[: room - 1]
-        yield Group(*lines, *(self._line(job, now, wide) for job in shown))
-        if len(shown) < len(jobs):
-            yield Text(f"and {len(jobs) - len(shown)} more jobs", style="dim")
+        yield table
+        width = options.max_width
+        room = max((options.height or console.size.height) - len(self.phases) - 3, 2)
+        for number, job in enumerate(jobs):
+            text = self._text(job, now, width)
+            room -= len(text.wrap(console, width))
+            if room < 1 and number < len(jobs) - 1:
+                yield Text(f"and {len(jobs) - number} more jobs", style="dim")
+                return
+            yield text
 
     def _row(self, phase: Phase, jobs: Sequence[Job], now: float, wide: bool) -> list[Text | ProgressBar]:
         """Return a phase's cells."""
@@ -170,34 +174,38 @@ class View:
         left = "" if phase.done == phase.total else "?" if seconds is None else duration(seconds)
         return [Text(phase.name), *bar, done, Text(str(len(own) or "")), Text(left)]
 
-    def _line(self, job: Job, now: float, wide: bool) -> Text:
-        """Return a job's line; in a narrow terminal, two."""
+    def _text(self, job: Job, now: float, width: int) -> Text:
+        """Return what is said of a job: in one line if it fits, else in two or more."""
         state = job.state() or f"since {duration(now - job.begin)}"
-        text = Text(job.label, style="cyan", no_wrap=True, overflow="ellipsis")
-        text.append("  " if wide else "\n  ", style="")
-        return text.append(state, style="default")
+        between = "  " if len(job.label) + len(state) + 2 <= width else "\n  "
+        return Text(job.label, style="cyan").append(between + state, style="default")
 
 
-def last_words(log: str | Path) -> str:
-    """Return the line that says why a job failed: the last `freeconv: error:` of its log, else the last line.
+def last_words(log: str | Path) -> tuple[str, bool]:
+    """Return the line of a log that says most about why its job failed, and whether it is an error.
 
-    Whatever is not UTF-8 is replaced; empty if the log is missing or empty.
+    That is the last `freeconv: error:`, else what a traceback ends with, else the last line, which may be no error: a job
+    that was killed says nothing. Whatever is not UTF-8 is replaced; empty if the log is missing or empty.
     """
     try:
         with Path(log).open("rb") as file:
             file.seek(max(file.seek(0, 2) - TAIL, 0))
             text = file.read().decode(errors="replace")
     except OSError:
-        return ""
+        return "", False
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("freeconv: error:")]
-    return (errors or lines or [""])[-1]
+    if errors := [line for line in lines if line.startswith(ERROR)]:
+        return errors[-1], True
+    return (lines or [""])[-1], any(line.startswith("Traceback (most recent call last)") for line in lines)
 
 
 def failure(label: str, logs: Sequence[str]) -> str:
     """Return why a job failed as one line, with its log's path."""
-    said = next(filter(None, map(last_words, logs)), "")
+    said, is_error = next((words for words in map(last_words, logs) if words[0]), ("", False))
     where = f"log: {', '.join(logs)}" if logs else "no log"
-    if said.startswith("freeconv: error:"):
+    if said.startswith(ERROR):
         return f"{said} ({label}; {where})"
-    return f"freeconv: error: {label}: {said or 'ended without a word, as a killed job does'} ({where})"
+    if not is_error:
+        last = f"; it said last: {said}" if said else ""
+        said = f"ended without an error, as a killed job does{last}"
+    return f"{ERROR} {label}: {said} ({where})"
