@@ -76,7 +76,7 @@ def test_a_queued_and_a_running_study_is_seen_from_another_terminal(live, capsys
     assert {job.label: job.queued for job in state.jobs} == {CNN.label: False, FCN.label: True}
     watch(lambda: state, SteadyConsole(force_terminal=False, width=30))
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "data: 1 of 1 jobs"
+    assert shown[0] == "data: 1 of 1 job"
     assert shown[2].startswith("train: 0 of 4 jobs, 1 running, 1 queued, ")
     assert f"{CNN.label}: run 1 of 2, 0.2 fold 0: epoch 3/6, train_acc 0.750" in shown
     assert f"{FCN.label}: queued" in shown

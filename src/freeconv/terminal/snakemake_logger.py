@@ -43,6 +43,16 @@ CHATTER = (
     "Waiting at most",
     "Would remove temporary output",
 )
+# What it says of a failed job beside the line that says why: the command, and once more that it failed.
+KNOWN = (
+    "CalledProcessError",
+    "Exiting because a job execution failed",
+    "Removing output files of failed job",
+    "Restored previous version",
+    "RuleException:\nCalledProcessError",
+    "Shutting down",
+    "WorkflowError:\nAt least one job did not complete",
+)
 EVERY = 10  # a plain line each time that a tenth of a phase's jobs is done
 BEAT = 600  # seconds without a plain line after which one says how far training is
 LONGEST = 150  # characters of a reason
@@ -186,9 +196,9 @@ class _Run:
             self._errored(fields)
         elif event == LogEvent.SHELLCMD:
             self._print(str(fields.get("shellcmd") or "").rstrip())
-        elif (event == LogEvent.ERROR or record.levelno >= logging.WARNING) or (
-            event is None and not _is_chatter(record)
-        ):
+        elif record.getMessage().startswith(KNOWN):
+            return
+        elif event in (None, LogEvent.ERROR) and not _is_chatter(record):
             self._print(record.getMessage().rstrip(), "red" if record.levelno >= logging.ERROR else None)
 
     def _planned(self, stats: Mapping[str, int]) -> None:
@@ -204,9 +214,11 @@ class _Run:
 
     def _begin_view(self) -> None:
         """Say what is planned and begin the view, with the first job: a run that is refused ends before."""
+        from freeconv.terminal.view import jobs_text
+
         self._shows = True
         planned = ", ".join(f"{phase.name} {phase.total}" for phase in self._phases.values())
-        self._print(f"freeconv: {sum(phase.total for phase in self._phases.values())} jobs: {planned}")
+        self._print(f"freeconv: {jobs_text(sum(phase.total for phase in self._phases.values()))}: {planned}")
         if self._console().is_terminal and not self._console().is_dumb_terminal and "DVC_STAGE" not in os.environ:
             self._begin_live()
         else:
@@ -267,15 +279,15 @@ class _Run:
         if number in self._failed:
             return  # Snakemake says it again at the end
         logs = [*(fields.get("log") or ()), *_cluster_logs(fields)]
-        self._jobs.pop(number, None)
+        job = self._jobs.pop(number, None)
         self._failed[number] = name
         self._phase(name).failed = self._failures(name)
-        self._print(failure(_label(fields), logs), "red")
+        self._print(failure(job.label if job else _label(fields), logs), "red")
 
     def close(self) -> None:
         """End the view and say what was done, where the report is, and how long it took."""
         from freeconv.terminal.ending import report_line
-        from freeconv.terminal.view import duration
+        from freeconv.terminal.view import duration, jobs_text
 
         if self._ended.is_set():
             return
@@ -288,12 +300,12 @@ class _Run:
         done, total = (sum(getattr(phase, name) for phase in self._phases.values()) for name in ("done", "total"))
         seconds = duration(time.time() - self._begin)
         if done == total:
-            self._print(f"freeconv: {done} jobs done in {seconds}")
+            self._print(f"freeconv: {jobs_text(done)} done in {seconds}")
             if "report" in self._rules and (line := report_line(self._from)):
                 self._print(f"freeconv: {line}")
             return
         failed = len(self._failed)
-        left = f"{done} of {total} jobs done, {failed} failed, {total - done - failed} not run in {seconds}"
+        left = f"{done} of {jobs_text(total)} done, {failed} failed, {total - done - failed} not run in {seconds}"
         self._print(f"freeconv: {left}; snakemake goes on with what is left", "red")
 
     def _beat(self) -> None:

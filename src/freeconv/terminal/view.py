@@ -113,12 +113,17 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def jobs_text(number: int) -> str:
+    """Return a number of jobs in words."""
+    return f"{number} job" if number == 1 else f"{number} jobs"
+
+
 def phase_text(phase: Phase, jobs: Sequence[Job], now: float) -> str:
     """Return a phase as one line: `train: 2 of 4 jobs, 2 running, 0:03:10 left`."""
     own = [job for job in jobs if job.phase == phase.name]
     queued = sum(job.queued for job in own)
     seconds = phase.left(jobs, now)
-    parts = [f"{phase.done} of {phase.total} jobs"]
+    parts = [f"{phase.done} of {jobs_text(phase.total)}"]
     parts += [f"{len(own) - queued} running"] if len(own) > queued else []
     parts += [f"{queued} queued"] if queued else []
     parts += [f"{phase.failed} failed"] if phase.failed else []
@@ -158,7 +163,7 @@ class View:
             text = self._text(job, now, width)
             room -= len(text.wrap(console, width))
             if room < 1 and number < len(jobs) - 1:
-                yield Text(f"and {len(jobs) - number} more jobs", style="dim")
+                yield Text(f"and {jobs_text(len(jobs) - number)} more", style="dim")
                 return
             yield text
 
@@ -184,8 +189,8 @@ class View:
 def last_words(log: str | Path) -> tuple[str, bool]:
     """Return the line of a log that says most about why its job failed, and whether it is an error.
 
-    That is the last `freeconv: error:`, else what a traceback ends with, else the last line, which may be no error: a job
-    that was killed says nothing. Whatever is not UTF-8 is replaced; empty if the log is missing or empty.
+    That is the last `freeconv: error:`, else what a traceback ends with. Else it is the last line, which is no error: a
+    job that was killed says nothing. Whatever is not UTF-8 is replaced; empty if the log is missing or empty.
     """
     try:
         with Path(log).open("rb") as file:
