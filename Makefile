@@ -13,14 +13,17 @@ help: ## list the targets
 # Versions are those of the lock, whatever is there; packages of the user's own stay. Those in requirements-local.txt, if
 # there is one, are installed, too, at versions that go with the lock.
 define INSTALL
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --project / --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
+	@test -x $(BIN)/python || { echo "setup: an environment in .venv"; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@echo "setup: the packages of $(LOCK), which takes minutes the first time"
+	@$(BIN)/uv pip install --project / --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
 		--requirement $(LOCK)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	test ! -f requirements-local.txt || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(LOCK) \
+	@echo "setup: freeconv from src/"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@test ! -f requirements-local.txt || echo "setup: the packages of requirements-local.txt"
+	@test ! -f requirements-local.txt || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(LOCK) \
 		--requirement requirements-local.txt
-	touch .venv/installed
+	@touch .venv/installed
 endef
 
 setup: ## put everything at the versions of requirements.lock, or requirements-cuda.lock, into .venv; your own packages stay
@@ -30,8 +33,7 @@ setup: ## put everything at the versions of requirements.lock, or requirements-c
 	$(INSTALL)
 
 demo: .venv/installed ## the study of params.yaml on real digits; then open reports/index.html
-	snakemake
-	@echo "Done. Open reports/index.html in a browser."
+	@snakemake
 
 restore: .venv/installed ## data and results of this commit from the DVC remote; Snakemake then has nothing to do
 	dvc pull
