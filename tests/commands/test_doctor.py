@@ -352,3 +352,14 @@ def test_files_that_a_live_run_replaces_are_neither_damaged_nor_foreign(study):
     Path(short).write_bytes(b"damaged")  # no job is making it
     assert [finding.where for finding in examine_files(longer) if finding.advice] == [short]
     lock.release()
+
+
+def test_notes_that_a_live_run_will_open_are_not_reported(study):
+    note = doctor.NOTES / "note"
+    note.parent.mkdir(parents=True)
+    note.touch(0o600)
+    note.chmod(0o600)
+    assert [finding.where for finding in doctor._notes()] == [str(doctor.NOTES)]
+    lock = lock_file(LIVE_RUN)
+    assert list(doctor._notes()) == []
+    lock.release()

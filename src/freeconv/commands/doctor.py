@@ -407,7 +407,7 @@ def _locks() -> Iterator[Finding]:
 
 def _notes() -> Iterator[Finding]:
     """Yield which of Snakemake's notes others cannot read, and which are links into DVC's cache."""
-    if closed := closed_notes():
+    if (closed := closed_notes()) and not is_held(LIVE_RUN):  # a run opens them at its end
         what = f"{len(closed)} of Snakemake's notes can be read by their owner alone, as {closed[0].name}"
         yield Finding(str(NOTES), what, "another user's snakemake fails: chmod -R a+r .snakemake/metadata")
     if linked := linked_notes():
