@@ -45,7 +45,8 @@ def frame(view: View, number: int) -> str:
     )
     console.print(view)
     console.print("\n" * max(HEIGHT - console.export_text(clear=False).count("\n"), 0), end="")
-    return console.export_svg(title="snakemake", unique_id=f"frame-{number}")
+    text = console.export_svg(title="snakemake", unique_id=f"frame-{number}")
+    return re.sub(r"@font-face \{.*?\}", "", text, flags=re.DOTALL)  # fonts of another host
 
 
 def animated(frames: list[str]) -> str:
@@ -55,7 +56,7 @@ def animated(frames: list[str]) -> str:
     shown, still = 100 / len(frames), len(frames) // 3  # the frame that is seen where nothing is animated
     style = f"@keyframes turn {{ 0%, {shown:.3f}% {{ opacity: 1 }} {shown + 0.001:.3f}%, 100% {{ opacity: 0 }} }}"
     groups = [
-        f'<g style="opacity: {int(index == still)}; animation: turn {total}s {index * SECONDS}s infinite">{text}</g>'
+        f'<g style="opacity: {int(index == still)}; animation: turn {total}s {SECONDS * index - total}s infinite">{text}</g>'
         for index, text in enumerate(frames)
     ]
     return (
