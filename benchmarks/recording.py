@@ -56,8 +56,9 @@ def animated(frames: list[str]) -> str:
     shown, still = 100 / len(frames), len(frames) // 3  # the frame that is seen where nothing is animated
     style = f"@keyframes turn {{ 0%, {shown:.3f}% {{ opacity: 1 }} {shown + 0.001:.3f}%, 100% {{ opacity: 0 }} }}"
     groups = [
-        f'<g style="opacity: {int(index == still)}; animation: turn {total}s {SECONDS * index - total}s infinite">{text}</g>'
+        f'<g style="opacity: {int(index == still)}; animation: turn {total}s {begin}s infinite">{text}</g>'
         for index, text in enumerate(frames)
+        for begin in [SECONDS * index - total]
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[1]} {size[2]}" role="img" '
