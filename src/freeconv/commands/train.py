@@ -177,7 +177,7 @@ class _Networks:
         self.rule = rule(config, len(dataset.images))
         self.make_replicas = compile_replicas(model, self.rule)
         self.layers = [
-            f"  {layer.name}, {type(layer).__name__} {_sizes(layer.output.shape[1:])}: {layer.count_params():,} weights"
+            f"  {layer.name}, {type(layer).__name__} {_sizes(layer.output.shape)}: {layer.count_params():,} weights"
             for layer in model.layers
             if layer.weights
         ]
@@ -224,7 +224,7 @@ class _Networks:
         shape = _sizes(self.dataset.images.shape[1:])
         steps = _steps(next(config.runs()), images)
         return [
-            f"{self.environment['device']}, {self.environment['threads']} threads, {self.dtype}, runs {together}",
+            f"{self.environment['device']}, threads: {self.environment['threads']}, {self.dtype}, runs {together}",
             versions,
             f"{config.dataset}: {images:,} images of {shape}, {self.dataset.classes} classes, {held_out:,} held out; "
             f"{steps} steps of {config.batch} images an epoch",
@@ -492,9 +492,9 @@ def _steps(run: RunConfig, images: int) -> int:
     return len(fold_index(images, run.folds, run.fold)[0]) // run.batch
 
 
-def _sizes(shape: Sequence[int]) -> str:
-    """Return a shape in words: `28 × 28 × 1`."""
-    return " × ".join(map(str, shape))
+def _sizes(shape: Sequence[int | None]) -> str:
+    """Return a shape in words, without the axis of any number of images: `28 × 28 × 1`."""
+    return " × ".join(str(size) for size in shape if size is not None)
 
 
 def halves(stack: list[Result]) -> list[list[Result]]:
