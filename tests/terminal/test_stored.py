@@ -9,7 +9,8 @@ import pytest
 from freeconv.commands.runs import show_cells
 from freeconv.commands.watch import lines, watch
 from freeconv.machine.locks import lock_file
-from freeconv.machine.snakemake_notes import MARKS, METADATA, made_with, marks
+from freeconv.machine.place import NOTES
+from freeconv.machine.snakemake_notes import MARKS, made_with, marks
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.study import grid, paths
 from freeconv.terminal.stored import RunState, planned, run_states, study_state
@@ -88,8 +89,8 @@ def test_runs_are_counted_by_cell(live, capsys):
     os.utime(CNN.files[0], (time.time() + 1, time.time() + 1))  # its job has left it as it is
     other = JOBS[f"{DATASET} fcn translate"]
     make(*other.files)
-    note(METADATA, other.files[0], {"params": [repr(other.config)]})
-    note(METADATA, other.files[1], {"params": ["'{}'"]})
+    note(NOTES, other.files[0], {"params": [repr(other.config)]})
+    note(NOTES, other.files[1], {"params": ["'{}'"]})
     states = {cell: state for cell, *_, state in run_states(PARAMS)}
     assert states[DATASET, "cnn", "none", 0.0] == RunState(done=1, running=1)
     assert states[DATASET, "fcn", "none", 0.0] == RunState(missing=2)

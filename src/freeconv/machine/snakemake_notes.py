@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from freeconv.machine.place import NOTES
+
 MARKS = Path(".snakemake/incomplete")
-METADATA = Path(".snakemake/metadata")
 
 
 class Mark(NamedTuple):
@@ -45,6 +46,6 @@ def made_with(path: str) -> set[str] | None:
     """Return the parameters that a file was made with, each as Python writes it; None if there is no note of it."""
     name = base64.urlsafe_b64encode(path.encode()).decode()
     try:
-        return set(map(str, json.loads(Path(METADATA, name).read_text())["params"]))
+        return set(map(str, json.loads(Path(NOTES, name).read_text())["params"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
