@@ -16,7 +16,7 @@ from freeconv.storage.atomic import AGAIN
 from freeconv.storage.hdf5 import Array, describe_h5, read_h5, write_h5
 from freeconv.storage.run_content import check_run, check_values
 from freeconv.study import paths
-from freeconv.study.jobs import RunConfig
+from freeconv.study.jobs import OutdatedError, RunConfig
 from freeconv.training.state import Result, history_names
 
 ENVIRONMENT = ("versions", "backend", "device", "threads", "flags")
@@ -139,7 +139,7 @@ def read_whole(
 def _check_epochs(path: str | Path, attributes: Mapping[str, Any], accuracies: np.ndarray, epochs: int) -> None:
     """Refuse a run that has fewer epochs than asked for and did not stop early."""
     if len(accuracies) < epochs and not has_stopped_early(attributes, accuracies):
-        raise FreeconvError(f"{path}: expected {epochs} epochs, received {len(accuracies)}; run snakemake")
+        raise OutdatedError(f"{path}: expected {epochs} epochs, received {len(accuracies)}; run snakemake")
 
 
 def has_stopped_early(attributes: Mapping[str, Any], accuracies: np.ndarray) -> bool:

@@ -142,16 +142,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
+class OutdatedError(FreeconvError):
+    """A whole file that the parameters ask for otherwise: a run takes its place."""
+
+
 def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> None:
     """Refuse a file that was made from another configuration than `expected`.
 
     Raises:
-        FreeconvError: names the file and the first key that differs.
+        OutdatedError: names the file and the first key that differs.
     """
     stored = stored if isinstance(stored, dict) else {}
     if differing := first_difference(stored, expected):
         key, received, wanted = differing
-        raise FreeconvError(
+        raise OutdatedError(
             f"{path}: expected {key} = {wanted!r}, received {received!r}; "
             "the file is from other parameters: remove it and run again"
         )
