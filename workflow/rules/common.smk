@@ -11,6 +11,10 @@ from pathlib import Path
 SOURCES = [str(Path(workflow.basedir, "src")), os.environ.get("PYTHONPATH")]
 sys.path.insert(0, SOURCES[0])
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, SOURCES)))
+# Snakemake has imported that other package already, for what it shows in the terminal (the profile's logger).
+for name in [name for name in sys.modules if name.partition(".")[0] == "freeconv"]:
+    if not str(sys.modules[name].__file__).startswith(SOURCES[0]):
+        del sys.modules[name]
 
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.commands.fetch import raw_sha256
