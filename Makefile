@@ -5,7 +5,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
 LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
-.PHONY: help setup demo restore test test-faults test-slurm lint bench certify docs golden lock clean
+.PHONY: help setup demo restore test test-backends test-browser test-faults test-environments test-slurm test-release \
+	lint bench certify docs golden lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,14 +14,17 @@ help: ## list the targets
 # Versions are those of the lock, whatever is there; packages of the user's own stay. Those in requirements-local.txt, if
 # there is one, are installed, too, at versions that go with the lock.
 define INSTALL
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --project / --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
+	@test -x $(BIN)/python || { echo "setup: an environment in .venv"; $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@echo "setup: the packages of $(LOCK), which takes minutes the first time"
+	@$(BIN)/uv pip install --project / --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode \
 		--requirement $(LOCK)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	test ! -f requirements-local.txt || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(LOCK) \
+	@echo "setup: freeconv from src/"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@test ! -f requirements-local.txt || echo "setup: the packages of requirements-local.txt"
+	@test ! -f requirements-local.txt || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(LOCK) \
 		--requirement requirements-local.txt
-	touch .venv/installed
+	@touch .venv/installed
 endef
 
 setup: ## put everything at the versions of requirements.lock, or requirements-cuda.lock, into .venv; your own packages stay
@@ -30,20 +34,33 @@ setup: ## put everything at the versions of requirements.lock, or requirements-c
 	$(INSTALL)
 
 demo: .venv/installed ## the study of params.yaml on real digits; then open reports/index.html
-	snakemake
-	@echo "Done. Open reports/index.html in a browser."
+	@snakemake
 
 restore: .venv/installed ## data and results of this commit from the DVC remote; Snakemake then has nothing to do
 	dvc pull
 
-test: .venv/installed ## all tests
+test: .venv/installed ## the tests: ten minutes on two cores
 	pytest
+
+test-backends: .venv/installed ## what computes with Keras, on JAX; and the layers on PyTorch, where it is installed
+	KERAS_BACKEND=jax pytest tests/architectures tests/layers/test_free_conv_2d.py tests/training tests/commands/test_train.py
+	if python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch pytest tests/layers; else \
+		echo "PyTorch: skipped, it is not installed; uv pip install --python .venv/bin/python torch, and again"; fi
+
+test-browser: .venv/installed ## pages in a browser; skipped where there is no Chromium
+	pytest tests/browser
 
 test-faults: .venv/installed ## all faults: kills, full disks, damage, locks (docs/reliability.md)
 	pytest tests/faults --all-faults --faults-page docs/reliability.md
 
+test-environments: .venv/installed ## the layers' tests with one backend each and nothing of the study (BACKENDS="tensorflow jax torch")
+	python -m tests.layers.environments $(BACKENDS)
+
 test-slurm: .venv/installed ## a study through Slurm; as root on a disposable Debian machine: installs Slurm (PARAMS=params.yaml)
 	python -m tests.slurm.run $(PARAMS)
+
+test-release: .venv/installed ## wheel and sdist, used in an environment of their own; installs packages there
+	FREECONV_TEST_RELEASE=1 pytest -n0 tests/release
 
 lint: .venv/installed ## style, types, Snakemake's lint
 	ruff check .
@@ -56,8 +73,11 @@ lint: .venv/installed ## style, types, Snakemake's lint
 bench: .venv/installed ## measure speed and write docs/performance.md (peers: uv pip install -e '.[study,bench]')
 	python benchmarks/run.py
 
-docs: .venv/installed ## write the generated reference pages
+docs: .venv/installed ## write the generated reference pages, and the documentation as a site into site/, links checked
 	freeconv params --write-docs
+	python -m typer freeconv.cli utils docs --name freeconv --title Commands --output docs/commands.md
+	mkdocs build --quiet --strict
+	cp -r reports/sampler site/report
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header pyproject.toml --extra study --group dev

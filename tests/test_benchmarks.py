@@ -184,3 +184,29 @@ def test_a_command_that_fails_is_no_measurement(benchmark, tmp_path, monkeypatch
     run, _ = startup.timed_commands(str(tmp_path))["freeconv --help"]
     with pytest.raises(RuntimeError, match="expected 'train'"):
         run()
+
+
+def test_rows_of_a_backend_compare_each_shape_with_its_peer_and_with_recomputation(benchmark):
+    free_layer = benchmark("free_layer")
+    result = {
+        shape: {
+            "seconds": {
+                "FreeConv2D, compiled": [1.0, 2.0],
+                "FreeConv2D, recompute, compiled": [1.1, 2.2],
+                "peer, compiled": [6.0, 8.0],
+                "FreeConv2D, not compiled": [2.0, 2.0],
+                "FreeConv2D, recompute, not compiled": [3.0, 3.0],
+            },
+            "kept": {"FreeConv2D": 4 * 2**20, "FreeConv2D, recompute": 2**20},
+        }
+        for shape in free_layer.SHAPES
+    }
+    measurements, comparisons = free_layer.rows_of_backend("jax", result)
+    found = {row["what"]: (row["median"], row["target"]) for row in comparisons}
+    label = "JAX, CIFAR-10's middle layer"
+    assert found[f"{label}, compiled: conv_general_dilated_local / FreeConv2D, time"] == (pytest.approx(5.0), "≥ 5")
+    assert found[f"{label}, not compiled: conv_general_dilated_local / FreeConv2D, time"] == (None, None)
+    assert found[f"{label}, compiled: with recompute / without, time"] == (pytest.approx(1.1), "≤ 1.15")
+    assert found[f"{label}: with recompute / without, memory kept"] == (pytest.approx(0.25), "≤ 0.25")
+    assert found["JAX, MNIST's middle layer: with recompute / without, memory kept"][1] is None
+    assert {row["what"]: row["median"] for row in measurements}[f"{label}: FreeConv2D keeps"] == 4

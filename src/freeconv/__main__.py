@@ -1,4 +1,4 @@
-"""`python -m freeconv`: the command line, also under a debugger."""
+"""`python -m freeconv`: the command line, as `freeconv`; under a debugger `python -m pdb -m freeconv`."""
 
 from freeconv.cli import main
 

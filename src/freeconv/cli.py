@@ -29,6 +29,8 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 # What a machine or its owner may refuse, whatever the code does.
 LIMITS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE)
 
+DEBUGGERS = frozenset({"pdb", "ipdb", "debugpy"})  # who are imported before the command line if it runs under them
+
 try:
     import typer
 except ModuleNotFoundError as error:
@@ -61,17 +63,21 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file."
 
 def main() -> None:
     """Run the command line; a user's mistake and a machine's limits end in one line and exit code 1."""
+    debugged = not DEBUGGERS.isdisjoint(sys.modules)  # python -m pdb -m freeconv train …
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a job as kill does: without a traceback
     try:
         end_with_owner()
         app()
     except FreeconvError as error:
+        if debugged:
+            raise  # so that the debugger stops where it happened
         sys.exit(f"freeconv: error: {error}")
     except ModuleNotFoundError as error:
         sys.exit(NOT_INSTALLED.format(error.name))
     except MemoryError as error:
+        how = f" ({' '.join(str(error).split())})" if str(error) else ""
         sys.exit(
-            f"freeconv: error: expected enough memory for the job, received less ({' '.join(str(error).split())}); "
+            f"freeconv: error: expected enough memory for the job, received less{how}; "
             "raise the limit (ulimit -v), or run fewer jobs at once (snakemake --cores 1)"
         )
     except OSError as error:
@@ -145,20 +151,20 @@ def train(
 
         _check_code(code, lambda of: of.train_code(job))
         release_unused(lease)
-        with training_progress(job) as progress:
-            train(
-                job,
-                paths.data_file(job.dataset),
-                lambda run, copy_index: _shard_path(run.shard(copy_index)),
-                _run_path,
-                paths.checkpoint_file,
-                both(progress, epoch_lines(lines, job.epochs)) if lines else progress,
-                stack,
-                begin,
-                checkpoint_minutes,
-                threads,
-                versions=versions,
-            )
+        progress = training_progress(job)
+        train(
+            job,
+            paths.data_file(job.dataset),
+            lambda run, copy_index: _shard_path(run.shard(copy_index)),
+            _run_path,
+            paths.checkpoint_file,
+            both(progress, epoch_lines(lines, job.epochs)) if lines else progress,
+            stack,
+            begin,
+            checkpoint_minutes,
+            threads,
+            versions=versions,
+        )
 
 
 @app.command()
@@ -187,8 +193,8 @@ def rerun(
     job = stored_job(file, epochs)
     with leased_gpu():
         import_keras(threads)
-        with tempfile.TemporaryDirectory() as work, training_progress(job) as progress:
-            rerun(job, target, work, progress, threads)
+        with tempfile.TemporaryDirectory() as work:
+            rerun(job, target, work, training_progress(job), threads)
     print(f"{target}: {first_difference(file, target)}")
 
 
@@ -344,6 +350,7 @@ def compare(
 class RunsFormat(StrEnum):
     """How `freeconv runs` prints."""
 
+    cells = "cells"
     table = "table"
     json = "json"
     files = "files"
@@ -355,13 +362,15 @@ def runs(
     output: Annotated[
         RunsFormat,
         typer.Option(
-            "--format", help="A table of runs, the jobs that `freeconv train` takes as JSON, or the runs' files."
+            "--format",
+            help="A line for each network, augmentation and level with what is done, running and missing; a table of "
+            "runs; the jobs that `freeconv train` takes as JSON; or the runs' files.",
         ),
-    ] = (RunsFormat.table),
+    ] = (RunsFormat.cells),
     of_archive: Annotated[bool, typer.Option("--archive", help="What the archive has of each run instead.")] = False,
     archive_folder: ArchiveFolder = None,
 ) -> None:
-    """Print every run that the parameters ask for, or the jobs that train them."""
+    """Print every run that the parameters ask for and what is done, or the jobs that train them."""
     from freeconv.study import grid
     from freeconv.study.params import load_params, study_name
 
@@ -375,15 +384,27 @@ def runs(
         print("\n".join(job.text() for job in grid.jobs(values)))
     else:
         from rich.console import Console
-        from rich.table import Table
 
-        columns = ("dataset", "network", "augmentation", "level", "fold", "seed", "epochs", "batch", "learning_rate")
-        table = Table(*columns)
-        for run, epochs in zip(grid.runs(values), grid.run_epochs(values), strict=True):
-            row = {**run.dump(), "seed": run.train_seed, "epochs": epochs}
-            table.add_row(*(f"{row[column]}" for column in columns))
-        Console().print(table)
-        print(f"{table.row_count} runs")
+        from freeconv.commands.runs import show_cells, show_runs
+
+        (show_cells if output is RunsFormat.cells else show_runs)(values, Console())
+
+
+@app.command()
+def watch(
+    params: ParamsFile = Path("params.yaml"),
+    once: Annotated[bool, typer.Option("--once", help="Look once, in plain lines, as where there is no terminal.")] = (
+        False
+    ),
+) -> None:
+    """Show a running or queued study from another terminal, until its run ends; exit code 1 if a job has failed."""
+    from freeconv.commands.watch import watch
+    from freeconv.study.params import load_params
+    from freeconv.terminal.stored import study_state
+
+    values = load_params(params)
+    if watch(lambda: study_state(values), once=once).failures:
+        raise typer.Exit(1)
 
 
 def _print_archived(params: "Params", folder: str) -> None:

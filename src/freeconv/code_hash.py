@@ -11,7 +11,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,18 +27,19 @@ NUMBERS = (
     "images",
     "layers",
     "measures",
+    "metrics",
     "networks",
     "seeds",
     "training",
     "vocabulary",
 )
 # Their modules are members, which count for the jobs that use them.
-REGISTRIES = ("augmentations", "datasets", "measures", "networks")
+REGISTRIES = ("augmentations", "datasets", "measures", "metrics", "networks")
 # Pictures and pages are no numbers; they have rules, and so hashes, of their own.
 SHOWN = ("report",)
 
 
-@lru_cache
+@cache
 def code_hash(*roots: str, members: tuple[Path, ...] = (), shown: bool = False, source: Path = SOURCE) -> str:
     """Return a hash of the code that some modules and members consist of, imports included.
 
@@ -62,7 +63,7 @@ def code_hash(*roots: str, members: tuple[Path, ...] = (), shown: bool = False, 
     return _equivalent().get(found, found)
 
 
-@lru_cache
+@cache
 def _equivalent() -> dict[str, str]:
     """Return hashes of code that was certified to compute the same numbers as other code (`make certify`)."""
     return json.loads(files("freeconv").joinpath("equivalent_code.json").read_text())
@@ -74,14 +75,14 @@ def counted_files(*roots: str, members: Iterable[Path] = (), source: Path = SOUR
     found: dict[str, Path] = {}
     for file in members:
         found[f"member {file.name}"] = file
-        waiting += _imports("", file)
+        waiting += _imports("", file, file.stat().st_mtime_ns)
     while waiting:
         name = waiting.pop()
         file_of_name = _file(name, source)
         if file_of_name is None or name in found or not _is_counted(name):
             continue
         found[name] = file_of_name
-        waiting += _imports(name, file_of_name)
+        waiting += _imports(name, file_of_name, file_of_name.stat().st_mtime_ns)
     return found
 
 
@@ -109,7 +110,8 @@ def _file(module: str, source: Path) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _imports(module: str, file: Path) -> list[str]:
+@cache
+def _imports(module: str, file: Path, _changed: int) -> tuple[str, ...]:
     """Return the dotted names that a file imports; `from a import b` may mean the module a.b, so both are named.
 
     What is imported for type checkers alone is left out.
@@ -123,7 +125,7 @@ def _imports(module: str, file: Path) -> list[str]:
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return names
+    return tuple(names)
 
 
 def _without_type_checking(tree: ast.Module) -> ast.Module:
@@ -136,11 +138,11 @@ def _without_type_checking(tree: ast.Module) -> ast.Module:
     return tree
 
 
-@lru_cache
+@cache
 def _code(file: Path, _changed: int, shown: bool) -> str:
     """Return what of a file's code can decide a number, as `ast.unparse` writes it."""
     tree = _Deciding(shown).visit(_without_type_checking(ast.parse(file.read_bytes())))
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.unparse(tree)
 
 
 class _Deciding(ast.NodeTransformer):
@@ -199,7 +201,7 @@ class _Deciding(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-@lru_cache
+@cache
 def _shown_fields() -> dict[str, set[str]]:
     """Return the fields that are only shown, by class of members."""
     from freeconv.augmentations import Augmentation, Strength

@@ -1,3 +1,4 @@
+import base64
 import fcntl
 import os
 import re
@@ -18,6 +19,8 @@ from freeconv.commands.tables import make_tables
 from freeconv.errors import FreeconvError
 from freeconv.machine import gpus
 from freeconv.machine.gpus import leased_gpu
+from freeconv.machine.locks import lock_file
+from freeconv.machine.snakemake_notes import MARKS
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.storage.hdf5 import write_h5
 from freeconv.study import grid
@@ -331,3 +334,32 @@ def test_what_became_of_ones_own_images_is_named(project):
     assert [finding for finding in examine_files(params) if finding.where == "data/own.h5" and finding.advice] == []
     Path(study_paths.data_file("own")).unlink()
     assert [finding for finding in examine_files(params) if finding.where == "data/own.h5"] == []
+
+
+def test_files_that_a_live_run_replaces_are_neither_damaged_nor_foreign(study):
+    (run, short), gone = grid.run_files(PARAMS)[:2], grid.measure_files(PARAMS)[0]
+    Path(run).write_bytes(b"half a file")
+    Path(gone).unlink()
+    LIVE_RUN.parent.mkdir(exist_ok=True)
+    MARKS.mkdir(parents=True)
+    (MARKS / base64.urlsafe_b64encode(run.encode()).decode()).write_text('{"external_jobid": null}')
+    longer = small_params(**{**SECTIONS, "train": {**SECTIONS["train"], "epochs": 3}})
+    assert any(finding.advice for finding in examine_files(longer))
+    lock = lock_file(LIVE_RUN)
+    findings = examine_files(longer)
+    assert not any(finding.advice for finding in findings)
+    assert any(finding.what.startswith("a run is at work: of ") and run in finding.what for finding in findings)
+    Path(short).write_bytes(b"damaged")  # no job is making it
+    assert [finding.where for finding in examine_files(longer) if finding.advice] == [short]
+    lock.release()
+
+
+def test_notes_that_a_live_run_will_open_are_not_reported(study):
+    note = doctor.NOTES / "note"
+    note.parent.mkdir(parents=True)
+    note.touch(0o600)
+    note.chmod(0o600)
+    assert [finding.where for finding in doctor._notes()] == [str(doctor.NOTES)]
+    lock = lock_file(LIVE_RUN)
+    assert list(doctor._notes()) == []
+    lock.release()

@@ -34,7 +34,6 @@ def sums(monkeypatch):
     """Train stacks that need no compilation."""
     monkeypatch.setattr(train, "build_network", lru_cache(train.build_network))
     monkeypatch.setattr(train, "compile_replicas", Sums.compiled)
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def grow(folder, target, job, stack="off", progress=lambda *_: None, **other):
@@ -71,7 +70,7 @@ JOBS = {
 }
 
 
-@pytest.mark.parametrize("patience", [1, 2, 3, 9])
+@pytest.mark.parametrize("patience", [1, 2, 9])
 @pytest.mark.parametrize("stack", ["off", "on"])
 def test_a_continued_run_equals_one_in_one_go_wherever_it_is_continued_and_stops(
     folder, tmp_path, sums, stack, patience
@@ -81,7 +80,7 @@ def test_a_continued_run_equals_one_in_one_go_wherever_it_is_continued_and_stops
     grow(folder, tmp_path / "whole", whole, stack)
     expected = contents(tmp_path / "whole", whole)
     assert patience == 9 or min(epochs_of(tmp_path / "whole", whole)) < 7
-    for first in range(1, 7):
+    for first in (1, 4, 6):
         target = tmp_path / f"{first}"
         grow(folder, target, config(**job, epochs=first), stack)
         grow(folder, target, whole, stack)
@@ -94,9 +93,10 @@ def test_a_continued_run_equals_one_in_one_go_wherever_it_is_continued_and_stops
 REGULAR = Free(4, 3, 2), BatchNormalization(0.8), Dropout(0.5), Dense(8)
 SGD, COSINE = Optimizer(name="sgd", momentum=0.9), Schedule(name="cosine", epochs=9, warmup=2)
 REAL = {
-    "cnn-off": ("off", {"network": "cnn", "levels": [0.2], "fold_indices": [0]}),
-    "missing-off": ("off", {"network": "fcn-vcp-0.5", "vcp_mask": "connections", "levels": [0.2], "fold_indices": [0]}),
-    "fcn-on": ("on", {"network": "fcn", "levels": [0.2], "fold_indices": [0, 2], "patience": 1}),
+    "missing-on": (
+        "on",
+        {"network": "fcn-vcp-0.5", "vcp_mask": "connections", "levels": [0.2], "fold_indices": [0, 2], "patience": 1},
+    ),
     "regular-off": ("off", {"network": "regular", "levels": [0.2], "fold_indices": [0]}),
     "sgd-on": ("on", {"network": "cnn", "levels": [0.2], "fold_indices": [0, 2], "optimizer": SGD, "schedule": COSINE}),
     "plain-off": ("off", {"network": "cnn", "levels": [0.2], "fold_indices": [0], "optimizer": Optimizer(name="sgd")}),
@@ -108,9 +108,7 @@ REAL = {
 def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     stack, values = REAL[name]
     compiled = {}
-    monkeypatch.setattr(
-        train, "compile_replicas", lambda model, rule: compiled.setdefault("once", compile_replicas(model, rule))
-    )
+    monkeypatch.setattr(train, "compile_replicas", lambda *args: compiled.setdefault("once", compile_replicas(*args)))
     with registered("regular", *REGULAR):
         whole = config(**values, epochs=7)
         grow(folder, tmp_path / "whole", whole, stack)

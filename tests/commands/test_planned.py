@@ -9,7 +9,6 @@ import pytest
 
 from freeconv.commands.planned import (
     CODE,
-    METADATA,
     PLANNED,
     check_code,
     check_holes,
@@ -19,6 +18,7 @@ from freeconv.commands.planned import (
 )
 from freeconv.commands.shard import make_shard
 from freeconv.errors import FreeconvError
+from freeconv.machine.place import NOTES
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.study import grid
 from freeconv.study.params import check_params
@@ -48,8 +48,8 @@ def write(**changes):
 def record(*values):
     """Write what Snakemake would have recorded of the dataset's parameters."""
     name = base64.urlsafe_b64encode(DATA.encode()).decode()
-    Path(METADATA).mkdir(parents=True, exist_ok=True)
-    Path(METADATA, name).write_text(json.dumps({"params": [repr(value) for value in values]}))
+    Path(NOTES).mkdir(parents=True, exist_ok=True)
+    Path(NOTES, name).write_text(json.dumps({"params": [repr(value) for value in values]}))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -193,7 +194,7 @@ class Recorded:
         self.members = list(range(len(accuracies)))
 
     def stack(self):
-        return Replicas(self.train, self.evaluate, self.weights, self.keep, dict)
+        return Replicas(self.train, self.evaluate, lambda *_: {}, self.weights, self.keep, dict)
 
     def train(self, images, labels, index):
         self.epoch += 1
@@ -307,7 +308,11 @@ def test_a_stack_that_does_not_fit_is_split_and_told(folder, tmp_path, monkeypat
     results = trained(folder, tmp_path, "on", **job)
     assert sizes == [3, 2, 1]
     assert len(results) == 3
-    assert capsys.readouterr().out == "a stack of 3 runs does not fit the device's memory: split into 2 and 1\n"
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if re.fullmatch(r"  \w+, \w+ \d+( × \d+)*: [\d,]+ weights", line)]
+    assert [line for line in printed if "stack" in line] == [
+        "a stack of 3 runs does not fit the device's memory: split into 2 and 1"
+    ]
 
 
 def test_other_failures_are_not_taken_for_a_lack_of_memory(folder, tmp_path, monkeypatch):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from filelock import FileLock
 
 from freeconv.study import grid, paths
 from freeconv.study.params import Params, load_params
-from tests.workflow.project import copy_project, run
+from tests.workflow.project import tiny_study
 
 BEGIN, END = "<!-- faults: written by make test-faults -->", "<!-- end of faults -->"
 COLUMNS = ("tried", "reported", "recovered", "changed")
@@ -122,21 +121,7 @@ class Study(NamedTuple):
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
     """Return a study that Snakemake has made, once for all test processes."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "faults-study"
-    with FileLock(shared / "faults-study.lock"):
-        if not (folder / "reports/index.html").exists():
-            copy_project(
-                folder,
-                data={"limit": 400},
-                aug={"translate": [0.2], "copies": 1},
-                train={"networks": ["fcn"], "held_out": [0], "epochs": 1, "batch": 80},
-                measure={"images": 20, "shifts": [0], "angles": [0]},
-            )
-            made = run("snakemake", cwd=folder)
-            assert made.returncode == 0, made.stdout[-5000:]
+    folder = tiny_study(tmp_path_factory)
     params = load_params(folder / "params.yaml")
     (job,) = grid.jobs(params)
     cell = ("mnist-5k", "fcn", "translate", 0.2)

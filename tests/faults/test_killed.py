@@ -1,7 +1,5 @@
 """Writers that are killed with -9 at every line, or ended by the kernel in the middle of a write."""
 
-import os
-
 import pytest
 
 from tests.faults.writers import WRITERS, contents, ended_at_byte, killed_at_line, lines_of, whole
@@ -11,9 +9,8 @@ STEPS = {"tables": 7, "report": 7}
 
 
 @pytest.fixture(params=list(WRITERS))
-def writer(request, project, monkeypatch):
+def writer(request, project):
     """Return a writer whose input is there, and what it writes."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power is cut here, and a busy disk takes its time
     writer = WRITERS[request.param]
     writer.prepare()
     before = contents(".")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.workflow.project import copy_project, dvc, git, planned, run
+from tests.workflow.project import copy_project, dvc, git, plan, planned, run
 
 TINY = {"networks": ["cnn"], "held_out": [0], "epochs": 1, "batch": 100}
 
@@ -89,7 +89,7 @@ def test_the_file_of_configfile_names_the_whole_study(project, name):
 )
 def test_nested_values_of_config_are_those_of_a_file(project, changes, expected):
     (job,) = by_freeconv(project)
-    done = run("snakemake", "-n", "-p", "all_train", "--config", *changes, cwd=project)
+    done = plan(project, "-p", "all_train", "--config", *changes)
     assert trained(done.stdout) == [{**job, **expected}], done.stdout[-3000:]
 
 

@@ -122,7 +122,7 @@ def until(process, text):
 @pytest.mark.parametrize("delay", [0, 0.002, 0.004, 0.008])
 def test_sigterm_while_a_job_is_booked_does_not_hang(folder, delay):
     shutil.rmtree(folder / "results", ignore_errors=True)
-    process = started(folder, "snakemake", "all_shards")
+    process = started(folder, "snakemake", "all_shards", "--quiet", "host")
     text = until(process, "Finished jobid")
     time.sleep(delay)
     process.terminate()
@@ -138,7 +138,7 @@ def test_sigterm_while_a_job_is_booked_does_not_hang(folder, delay):
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_ctrl_c_prints_no_traceback(folder, times):
     shutil.rmtree(folder / "results", ignore_errors=True)
-    process = started(folder, "snakemake", "all_train")
+    process = started(folder, "snakemake", "all_train", "--quiet", "host")
     text = until(process, "rule train_translate:")
     for _ in range(times):
         time.sleep(0.3)
@@ -154,7 +154,7 @@ def test_ctrl_c_prints_no_traceback(folder, times):
 @pytest.mark.parametrize("change", ["notes deleted", "folder renamed", "both"])
 def test_the_one_live_run_survives(tmp_path, change):
     folder = copy_project(tmp_path / "project", data={"limit": 100}, aug={"translate": [0], "copies": 1}, train=TINY)
-    process = started(folder, "snakemake", "all_train")
+    process = started(folder, "snakemake", "all_train", "--quiet", "host")
     try:
         until(process, "rule train_none:")
         os.killpg(process.pid, signal.SIGSTOP)

@@ -16,6 +16,7 @@ RENEW = "If the change is meant, renew the stored numbers: make golden"
 @pytest.fixture(scope="module")
 def now():
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+    del environment["XLA_FLAGS"]  # of tests/conftest.py
     command = [sys.executable, "-m", "tests.golden.compute"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

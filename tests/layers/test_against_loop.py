@@ -65,6 +65,7 @@ def cases(draw):
         "groups": groups,
         "data_format": draw(st.sampled_from(["channels_last", "channels_first"])),
         "batch_axis": draw(st.sampled_from([0, rank + 1])),
+        "recompute": draw(st.booleans()),
     }
     reach = [(k - 1) * d + 1 for k, d in zip(kernel_size, arguments["dilation_rate"], strict=True)]
     space = tuple(max(draw(st.integers(2, longest)), r) for r in reach)

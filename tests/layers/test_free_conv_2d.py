@@ -90,9 +90,10 @@ def test_equals_conv2d_when_kernels_are_equal():
 
 
 @pytest.mark.parametrize("vcp", [0.0, 0.5])
-def test_gradients_equal_differences(vcp):
+@pytest.mark.parametrize("recompute", [False, True])
+def test_gradients_equal_differences(vcp, recompute):
     # Without an activation the output is linear in the inputs and in each weight, so differences are exact.
-    layer, inputs = built((2, 5, 6, 2), 3, 3, 2, vcp=vcp, seed=3)
+    layer, inputs = built((2, 5, 6, 2), 3, 3, 2, vcp=vcp, seed=3, recompute=recompute)
     weighting = np.random.default_rng(2).normal(size=(2, 2, 2, 3)).astype("float32")
     by_inputs, by_weights = gradients(layer, inputs, weighting)
 
@@ -229,3 +230,25 @@ def test_wrong_arguments_are_named(arguments, received):
 def test_wrong_input_shapes_are_named(shape, complaint):
     with pytest.raises(ValueError, match=complaint):
         FreeConv2D(2, 3).build(shape)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_receptive_fields_are_kept_or_computed_again(recompute):
+    layer, inputs = built((8, 20, 20, 4), 2, 3, recompute=recompute)
+    backend, fields = keras.backend.backend(), 8 * 18 * 18 * 36 * 4
+    if backend == "jax":
+        import jax
+
+        weights = [variable.value for variable in layer.trainable_variables]
+        _, back = jax.vjp(lambda weights, inputs: layer.stateless_call(weights, [], inputs)[0], weights, inputs)
+        kept = [array.nbytes for array in jax.tree.leaves(back)]
+    elif backend == "torch":
+        import torch
+
+        kept = []
+        inputs = torch.tensor(inputs, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.nbytes) or t, lambda t: t):
+            layer(inputs)
+    else:
+        pytest.skip("what TensorFlow keeps for a gradient cannot be listed")
+    assert (max(kept) >= fields) is not recompute

@@ -232,3 +232,35 @@ def test_slurm_jobs_of_a_killed_snakemake_are_named(project, monkeypatch):
     watchdog.hold_live_run()
     assert watchdog.slurm_jobs() == []
     watchdog._live_run.release()
+
+
+# Holds a folder's live run, with or without a job, as a Snakemake does that works or that hangs.
+HOLDER = """
+import os, subprocess, sys, time
+from freeconv.machine.watchdog import LIVE_RUN, hold_live_run
+hold_live_run()
+if sys.argv[1] == "works":
+    subprocess.Popen(["sleep", "600"])
+print("holder", os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("holder", "starting", "hangs"), [("hangs", 0, True), ("works", 0, False), ("hangs", 600, False)]
+)
+def test_a_second_run_is_told_whether_the_first_one_hangs(started, monkeypatch, tmp_path, holder, starting, hangs):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watchdog, "STARTING", starting)  # seconds in which a Snakemake may not have a job yet
+    number = started(HOLDER, holder, names=1)["holder"]
+    try:
+        with pytest.raises(FreeconvError, match=f"received process {number} on ") as refused:
+            watchdog.hold_live_run()
+        says = f"it runs no job just now: if it says nothing more for minutes, it hangs: kill -9 {number}"
+        assert (says in str(refused.value)) is hangs
+    finally:
+        for child in psutil.Process(number).children():
+            child.kill()
+    os.kill(number, signal.SIGKILL)  # what the line says helps
+    assert is_gone(number)
+    watchdog.hold_live_run()

@@ -1,6 +1,5 @@
 """A job that is killed, at any point and however often, gives what one that is not killed gives."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -121,7 +120,7 @@ class Sums(Replicas):
     __slots__ = ()
 
     @classmethod
-    def compiled(cls, model, _):
+    def compiled(cls, model, *_):
         places = {variable.path: place for place, variable in enumerate(model.trainable_variables)}
 
         def stack(start):
@@ -149,7 +148,7 @@ class Sums(Replicas):
             def keep(positions):
                 return stack(keras.tree.map_structure(lambda array: array[positions], state))
 
-            return cls(learn, evaluate, weights, keep, lambda: keras.tree.map_structure(np.copy, state))
+            return cls(learn, evaluate, lambda *_: {}, weights, keep, lambda: keras.tree.map_structure(np.copy, state))
 
         return stack
 
@@ -159,7 +158,6 @@ def sums(monkeypatch):
     """Train stacks that need no compilation."""
     monkeypatch.setattr(train, "build_network", lru_cache(train.build_network))
     monkeypatch.setattr(train, "compile_replicas", Sums.compiled)
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power is cut here, and a busy disk takes its time
 
 
 # Runs that stop at different epochs: two one after the other, or four of which two go on together.
@@ -204,8 +202,8 @@ def test_a_stack_that_was_split_stays_split(folder, tmp_path, sums, monkeypatch,
     """Memory may be short for a time only: what the killed job trained in halves must not begin again as a whole."""
     job, short = JOBS["on"], [True]
 
-    def compiled(model, rate):
-        make = Sums.compiled(model, rate)
+    def compiled(model, *settings):
+        make = Sums.compiled(model, *settings)
 
         def limited(state):
             stack, number = make(state), len(state["step"])
@@ -418,9 +416,7 @@ def test_networks_learn_the_same(folder, tmp_path, name, monkeypatch):
     """Compiled once, here; that two processes compile the same, `test_kill_9` shows."""
     stack, values = REAL[name]
     every, compiled = Killer(), {}
-    monkeypatch.setattr(
-        train, "compile_replicas", lambda model, rule: compiled.setdefault("once", compile_replicas(model, rule))
-    )
+    monkeypatch.setattr(train, "compile_replicas", lambda *args: compiled.setdefault("once", compile_replicas(*args)))
     with registered("regular", *REGULAR), registered("flat", Dense(8)):
         job = config(**values)
         assert start_job(folder, tmp_path / "whole", job, stack, every)

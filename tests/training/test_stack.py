@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from freeconv.errors import FreeconvError
+from freeconv.metrics import metrics_named
 from freeconv.networks import build_network
 from freeconv.training import stack
 from freeconv.training.stack import compile_replicas, initial_state, on_device, padded_batches
+from tests.metrics.by_loop import calibration_error_by_bins, top_2_by_sorting
 
 SHAPE, CLASSES, COUNT, RATE = (16, 16, 1), 4, 40, 0.01
 
@@ -62,6 +64,7 @@ def test_training_equals_keras(network, compiled, images, labels, index, members
             keras.optimizers.Adam(RATE),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            jit_compile=False,
         )
         batches = [model.train_on_batch(images[rows] / np.float32(255), labels[rows]) for rows in index[:, member]]
         expected = np.mean(np.array(batches, "float64"), axis=0)
@@ -136,6 +139,21 @@ def test_evaluation_counts_each_image_once(network, compiled, images, labels, mo
         assert accuracies[position] == pytest.approx((logits.argmax(axis=1) == labels[rows]).mean())
         expected = -np.log(chances[np.arange(len(rows)), labels[rows]]).mean()
         assert losses[position] == pytest.approx(expected, rel=1e-4)
+
+
+def test_metrics_are_those_of_the_images_of_each_network(network, images, labels, monkeypatch):
+    monkeypatch.setattr(stack, "EVALUATE_BATCH", 7)
+    models = untrained(network)
+    index = np.stack([np.arange(20), np.arange(20, 40), np.r_[np.arange(5, 24), -1]])
+    make = compile_replicas(models[0], RATE, metrics_named(["val_calibration_error", "val_top_2_acc"]))
+    found = make(initial_state(models)).metrics(on_device(images), on_device(labels), index)
+    assert list(found) == ["val_calibration_error", "val_top_2_acc"]
+    for position, model in enumerate(models):
+        rows = index[position][index[position] >= 0]
+        logits = keras.ops.convert_to_numpy(model(images[rows] / np.float32(255)))
+        assert found["val_top_2_acc"][position] == pytest.approx(top_2_by_sorting(logits, labels[rows]))
+        error = calibration_error_by_bins(logits, labels[rows])
+        assert found["val_calibration_error"][position] == pytest.approx(error, abs=1e-5)
 
 
 def test_stored_floats_are_taken_as_they_are(network, compiled, images, labels):

@@ -1,32 +1,35 @@
-"""The rule `all`: the smoke study through Snakemake, and what a change makes again.
-
-The longest file of this folder, and first, so that it does not run alone at the end.
-"""
+"""The rule `all`: the smoke study through Snakemake, and what a change makes again."""
 
 import csv
 import math
 import os
 import re
+import shutil
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from freeconv.study import grid
 from freeconv.study.params import load_params
-from tests.workflow.project import copy_project, planned, run, write_params
+from tests.workflow.project import SMOKE, planned, run, smoke_study, write_params
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Return a project in which the smoke study has been made; tests leave it up to date."""
-    folder = copy_project(tmp_path_factory.mktemp("snakemake") / "project")
-    done = run("snakemake", "--cores", "2", "--resources", "gpu=2", cwd=folder)
-    assert done.returncode == 0, done.stdout[-5000:]
-    return folder
+    folder = tmp_path_factory.mktemp("snakemake") / "project"
+    return shutil.copytree(smoke_study(tmp_path_factory), folder, symlinks=True)
 
 
 REPORT = {"tables", "figures", "report"}
+
+
+def change_params(study, **changes):
+    """Write the study's parameters, changed."""
+    sections = {*SMOKE, *changes}
+    write_params(study, **{name: {**SMOKE.get(name, {}), **changes.get(name, {})} for name in sections})
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -70,6 +73,7 @@ def test_every_job_has_a_log_and_a_benchmark(study):
 
 def test_a_second_run_does_nothing(study):
     assert planned(study) == {}
+    assert "Nothing to be done" in run("snakemake", "-n", cwd=study).stdout
 
 
 def test_touched_files_are_not_made_again(study):
@@ -95,88 +99,82 @@ def test_touched_files_are_not_made_again(study):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_changed_parameter_makes_its_dependents_again(study, changes, expected):
-    write_params(study, **changes)
+    change_params(study, **changes)
     try:
         jobs = set(planned(study))
     finally:
-        write_params(study)
+        change_params(study)
     assert jobs == expected if expected else {"shard", "train_none", "train_translate"} <= jobs
-    assert planned(study) == {}
 
 
 def test_another_level_trains_only_what_is_missing(study):
-    write_params(study, aug={"translate": [0, 0.2, 0.3]}, train={"fuse": ["fold", "level"]})
+    change_params(study, aug={"translate": [0, 0.2, 0.3]}, train={"fuse": ["fold", "level"]})
     try:
         jobs = planned(study)
     finally:
-        write_params(study)
+        change_params(study)
     # level 0 stays; with levels fused, the job of all translations is one
     assert jobs["shard"] == 2
     assert "train_none" not in jobs
     assert jobs["train_translate"] == 2
 
 
-@pytest.mark.parametrize(
-    ("module", "expected"),
-    [
-        ("report/pages", {"report"}),
-        ("report/figures", {"figures", "report"}),
-        ("report/panels", {"figures", "drawings", "report"}),
-        ("analysis/medians", REPORT),
-        ("analysis/distance", {"distance", "measure", "drawings", *REPORT}),
-        ("measures/signal_to_noise", {"measure", *REPORT}),
-        ("training/loop", {"train_none", "train_translate", "distance", "measure", *REPORT}),
-        ("layers/free_conv_2d", {"train_none", "train_translate", "distance", "measure", "drawings", *REPORT}),
-        ("data/passes", {"shard", "train_none", "train_translate", "distance", "measure", *REPORT}),
-    ],
-)
-def test_changed_code_makes_its_dependents_again_and_a_comment_nothing(study, module, expected):
-    source = study / "src/freeconv" / f"{module}.py"
-    before = source.read_text()
+DEPENDENTS = {
+    "report/pages": {"report"},
+    "report/figures": {"figures", "report"},
+    "report/panels": {"figures", "drawings", "report"},
+    "analysis/medians": REPORT,
+    "analysis/distance": {"distance", "measure", "drawings", *REPORT},
+    "measures/signal_to_noise": {"measure", *REPORT},
+    "training/loop": {"train_none", "train_translate", "distance", "measure", *REPORT},
+    "layers/free_conv_2d": {"train_none", "train_translate", "distance", "measure", "drawings", *REPORT},
+    "data/passes": {"shard", "train_none", "train_translate", "distance", "measure", *REPORT},
+}
+
+
+@contextmanager
+def edited(study, edits):
+    """Edit files of the package for a while: path to what is appended, or to an (old, new) text."""
+    files = {study / "src/freeconv" / path: edit for path, edit in edits.items()}
+    before = {file: file.read_text() for file in files}
     try:
-        source.write_text(before + "\n# a comment\n")
-        assert planned(study) == {}
-        source.write_text(before + "\nCHANGED = 1\n")
+        for file, edit in files.items():
+            old, new = (before[file], before[file] + edit) if isinstance(edit, str) else edit
+            assert old in before[file], file
+            file.write_text(before[file].replace(old, new))
+        yield
+    finally:
+        for file, text in before.items():
+            file.write_text(text)
+
+
+@pytest.mark.parametrize(("module", "expected"), DEPENDENTS.items())
+def test_changed_code_makes_its_dependents_again(study, module, expected):
+    with edited(study, {f"{module}.py": "\nCHANGED = 1\n"}):
         assert set(planned(study)) == expected
-    finally:
-        source.write_text(before)
-    assert planned(study) == {}
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("__init__.py", '__version__ = "', '__version__ = "9.'),
-        ("commands/progress.py", "epoch {", "Epoch {"),
-        ("storage/hdf5.py", "expected an HDF5 file", "expected a file of HDF5"),
-        ("training/stack.py", "expected tensorflow or jax", "expected jax or tensorflow"),
-        ("commands/train.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
-        ("machine/locks.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
-        ("storage/run_file.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
-        ("study/grid.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
-        ("cli.py", "\n\ndef ", "\n\nCHANGED = 1\n\n\ndef "),
-    ],
-    ids=lambda value: value if value.endswith(".py") else "",
-)
-def test_an_edit_that_changes_no_number_makes_nothing_again(study, file, old, new):
-    source = study / "src/freeconv" / file
-    before = source.read_text()
-    assert old in before
-    try:
-        source.write_text(before.replace(old, new, 1))
+def test_comments_make_nothing_again(study):
+    with edited(study, {f"{module}.py": "\n# a comment\n" for module in DEPENDENTS}):
         assert planned(study) == {}
-    finally:
-        source.write_text(before)
+
+
+def test_edits_that_change_no_number_make_nothing_again(study):
+    plumbing = ("commands/train.py", "machine/locks.py", "storage/run_file.py", "study/grid.py", "cli.py")
+    edits = {
+        "__init__.py": ('__version__ = "', '__version__ = "9.'),
+        "commands/progress.py": ("epoch {", "Epoch {"),
+        "storage/hdf5.py": ("expected an HDF5 file", "expected a file of HDF5"),
+        "training/stack.py": ("expected tensorflow or jax", "expected jax or tensorflow"),
+        **dict.fromkeys(plumbing, "\nCHANGED = 1\n"),
+    }
+    with edited(study, edits):
+        assert planned(study) == {}
 
 
 def test_a_renamed_page_makes_the_report_alone(study):
-    source = study / "src/freeconv/study/paths.py"
-    before = source.read_text()
-    try:
-        source.write_text(before.replace("index.html", "main.html"))
+    with edited(study, {"study/paths.py": ("index.html", "main.html")}):
         assert set(planned(study)) == {"report"}
-    finally:
-        source.write_text(before)
 
 
 def test_a_damaged_shard_is_named_and_not_used(study):

@@ -1,23 +1,21 @@
-"""The whole pipeline through DVC, on the smoke study: repro, experiments, and a quiet second run."""
+"""DVC on the finished smoke study: what it records, and how it leads back. Whole runs: test_experiments.py."""
 
 import base64
 import csv
 import json
+import re
 import shutil
 
 import pytest
 
-from tests.workflow.project import copy_project, git, is_quiet, planned, run
+from tests.workflow.project import dvc, git, is_quiet, planned, run, smoke_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Return a Git project in which `dvc repro` has made the smoke study."""
-    folder = copy_project(
-        tmp_path_factory.mktemp("dvc") / "project",
-        data={"limit": 1000},
-        train={"networks": ["fcn"], "held_out": [0, 1], "fuse": ["fold"], "epochs": 1, "batch": 200},
-    )
+    """Return a Git project in which Snakemake has made the smoke study and `dvc repro` has recorded it."""
+    folder = tmp_path_factory.mktemp("dvc") / "project"
+    shutil.copytree(smoke_study(tmp_path_factory), folder, symlinks=True)
     git("init", "-q", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "Start", cwd=folder)
@@ -50,14 +48,43 @@ def test_metrics_and_plots_are_declared(study):
     assert "failed" not in plots.lower()
 
 
-def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
-    remote, clone = tmp_path / "remote", tmp_path / "clone"
-    git("clone", "-q", str(study), str(clone), cwd=tmp_path)
-    for folder, command in ((study, "push"), (clone, "pull")):
-        run("dvc", "remote", "add", "--local", "--default", "storage", str(remote), cwd=folder)
-        done = run("dvc", command, cwd=folder)
-        assert done.returncode == 0, done.stdout[-5000:]
+def shared(study, folder, *remote: str):
+    """Return a clone of a study, with data and results from a remote that they were pushed to (docs/sharing.md)."""
+    clone = folder / "clone"
+    git("clone", "-q", str(study), str(clone), cwd=folder)
+    for project, command in ((study, "push"), (clone, "pull")):
+        dvc("remote", "add", "--local", "--force", "--default", "storage", remote[0], cwd=project)
+        for option in remote[1:]:
+            dvc("remote", "modify", "--local", "storage", *option.split("="), cwd=project)
+        dvc(command, cwd=project)
+    return clone
+
+
+def test_a_clone_has_nothing_to_do_after_a_pull_from_s3(study, tmp_path, monkeypatch):
+    for package in ("dvc_s3", "moto"):
+        pytest.importorskip(package, reason="a remote on S3 needs dvc-s3, and moto[server] to try it")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    boto3.client("s3", endpoint_url=address).create_bucket(Bucket="studies")
+    try:
+        clone = shared(study, tmp_path, "s3://studies/freeconv", f"endpointurl={address}")
+    finally:
+        server.stop()
     assert is_quiet(clone)
+    assert "claims" in (clone / "reports/index.html").read_text()
+
+
+def test_a_clone_has_nothing_to_do_after_dvc_pull(study, tmp_path):
+    clone = shared(study, tmp_path, str(tmp_path / "remote"))
+    assert is_quiet(clone)
+    assert "claims" in (clone / "reports/index.html").read_text()
     # In a clone, too, exactly the dependents of what has changed are made again.
     changes = {
         "src/freeconv/analysis/distance.py": ("\n# a comment\n", {}),
@@ -114,8 +141,9 @@ def test_an_experiment_with_a_scalar_runs_only_what_is_missing(study):
     done = run("dvc", "exp", "run", "-S", "aug.translate=0.2", cwd=study)
     assert done.returncode == 0, done.stdout[-5000:]
     # level 0.2 exists: nothing is drawn or trained again, and level 0 is no longer recorded
-    assert "rule shard" not in done.stdout
-    assert "rule train" not in done.stdout
+    begun = re.findall(r"freeconv: \d+ jobs: (.*)", done.stdout)
+    assert begun
+    assert not any("shards" in phases or "train" in phases for phases in begun)
     with open(study / "reports/tables/accuracy.csv", newline="") as file:
         assert {row["level"] for row in csv.DictReader(file)} == {"0.2"}
     assert not (study / "results/train/mnist-5k/fcn/none").exists()
@@ -131,25 +159,25 @@ def incomplete(folder, path):
     (marks / base64.urlsafe_b64encode(path.encode()).decode()).touch()
 
 
-@pytest.mark.parametrize("change", ["nothing", "other results", "an interrupted job", "notes lost", "files lost"])
-def test_one_command_leads_back_whatever_was_made_since(study, change):
-    run_file = "results/train/mnist-5k/fcn/none/0/fold-0.h5"
+@pytest.mark.parametrize("changed", [False, True])
+def test_one_command_leads_back_whatever_was_made_since(study, changed):
+    runs = study / "results/train/mnist-5k/fcn/none/0"
     git("checkout", "-q", ".", cwd=study)
-    if change == "other results":
-        (study / run_file).write_bytes(b"trained for hours")
-        (study / "results/train/mnist-5k/fcn/none/0/fold-4.h5").write_bytes(b"likewise")
-    elif change == "an interrupted job":
-        incomplete(study, run_file)
-        (study / run_file).unlink(missing_ok=True)
-    elif change == "notes lost":
+    if changed:
+        # other results
+        (runs / "fold-0.h5").write_bytes(b"trained for hours")
+        (runs / "fold-4.h5").write_bytes(b"likewise")
+        # an interrupted job
+        incomplete(study, "results/train/mnist-5k/fcn/none/0/fold-3.h5")
+        (runs / "fold-3.h5").unlink()
+        # Snakemake's notes and files lost
         shutil.rmtree(study / ".snakemake/metadata")
-    elif change == "files lost":
         shutil.rmtree(study / "results/measure")
     done = run("freeconv", "checkout", cwd=study)
     assert done.returncode == 0, done.stdout
     assert is_quiet(study)
     moved = [path.read_bytes() for path in (study / "attic").rglob("*.h5")]
-    if change == "other results":
+    if changed:
         assert sorted(moved) == [b"likewise", b"trained for hours"]
     shutil.rmtree(study / "attic", ignore_errors=True)
 

@@ -12,25 +12,19 @@ from contextlib import contextmanager
 import asyncssh
 import pytest
 
-from tests.workflow.project import copy_project, dvc, git, is_quiet, project_environment
+from tests.workflow.project import dvc, git, is_quiet, project_environment, tiny_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Return a Git project in which `dvc repro` has made the smallest study: one network at one level.
+    """Return a Git project with a study of one network at one level that `dvc repro` has recorded.
 
     Tests leave it as it is.
     """
-    one = {"networks": ["cnn"], "held_out": [0], "epochs": 1, "batch": 100}
-    folder = copy_project(
-        tmp_path_factory.mktemp("experiments") / "project",
-        data={"limit": 300},
-        aug={"translate": [0.1], "copies": 1},
-        train=one,
-        measure={"shifts": [], "angles": []},
-    )
+    folder = tmp_path_factory.mktemp("experiments") / "project"
+    shutil.copytree(tiny_study(tmp_path_factory), folder, symlinks=True)
     git("init", "-q", cwd=folder)
     # DVC's commits, too, need a name
     git("config", "user.name", "test", cwd=folder)
@@ -67,7 +61,7 @@ def queue(study):
 
     `sweep-1` repeats what the study has, `sweep-2` has another level, `wrong` fails.
     """
-    dvc("exp", "run", "--queue", "--name", "sweep", "-S", "aug.translate=0.1,0.2", cwd=study)
+    dvc("exp", "run", "--queue", "--name", "sweep", "-S", "aug.translate=0.2,0.3", cwd=study)
     dvc("exp", "run", "--queue", "--name", "wrong", "-S", "train.epochs=0", cwd=study)
     # What is edited meanwhile, here in the installed package, is no part of an experiment.
     module = study / "src/freeconv/data/passes.py"
@@ -100,6 +94,7 @@ def test_experiments_of_a_queue_reuse_what_exists(study, queue):
     assert jobs(queue["sweep-2"]) == {
         "shard",
         "train_translate",
+        "distance",
         "measure",
         "tables",
         "figures",
@@ -119,8 +114,8 @@ def test_a_failed_experiment_says_why_in_one_line(study, queue):
 def test_an_applied_experiment_is_whole(study, queue):
     dvc("exp", "apply", "sweep-2", cwd=study)
     try:
-        levels = study / "results/train/mnist-5k/cnn/translate"
-        assert [level.name for level in levels.iterdir()] == ["0.2"]
+        levels = study / "results/train/mnist-5k/fcn/translate"
+        assert [level.name for level in levels.iterdir()] == ["0.3"]
         assert is_quiet(study)
     finally:
         git("checkout", "-q", ".", cwd=study)
@@ -140,10 +135,10 @@ def test_experiments_are_compared(study, queue):
     shown = csv.DictReader(dvc("exp", "show", "--csv", *options, cwd=study).splitlines())
     rows = {row["Experiment"]: row for row in shown if row["Experiment"]}
     assert set(rows) == {"sweep-1", "sweep-2"}
-    assert list(rows["sweep-1"])[6:] == ["cnn_val_acc", "aug.translate"]
-    assert all(float(row["cnn_val_acc"]) > 0 for row in rows.values())
+    assert list(rows["sweep-1"])[6:] == ["fcn_val_acc", "aug.translate"]
+    assert all(float(row["fcn_val_acc"]) > 0 for row in rows.values())
     difference = json.loads(dvc("metrics", "diff", "HEAD", "sweep-2", "--json", cwd=study))
-    assert "cnn_translate_acc" in difference["reports/metrics.json"]
+    assert "fcn_translate_acc" in difference["reports/metrics.json"]
 
 
 def test_the_page_of_plots_needs_no_network(study, queue, tmp_path):
@@ -161,8 +156,7 @@ def test_the_page_of_plots_needs_no_network(study, queue, tmp_path):
             check=True,
             timeout=120,
         ).stdout
-        # there are no distances without a free network
-        assert len(re.findall(r'<canvas width="[1-9]', drawn)) == 2
+        assert len(re.findall(r'<canvas width="[1-9]', drawn)) == 3
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What docs/extending.md shows, run through the whole pipeline: members of one's own, from outside the package."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -8,16 +9,14 @@ import pytest
 import yaml
 
 from freeconv.storage.hdf5 import read_h5
-from tests.workflow.project import ROOT, copy_project, planned, run
-
-SMALL = {"epochs": 1, "held_out": [0], "networks": ["cnn"], "batch": 100}
+from tests.workflow.project import ROOT, plan, planned, snakemake, tiny_study
 
 
 def shown_files() -> dict[str, str]:
     """Return the files that docs/extending.md shows: path to content."""
     page = (ROOT / "docs/extending.md").read_text()
     files = dict(re.findall(r"`(mine/\w+\.py)`:\n\n```python\n(.*?)```", page, flags=re.DOTALL))
-    assert len(files) == 3
+    assert len(files) == 4
     return files
 
 
@@ -33,16 +32,7 @@ def edit_params(folder, **changes) -> None:
 def finished(tmp_path_factory):
     """Return a project with a finished study of one network."""
     folder = tmp_path_factory.mktemp("extending") / "project"
-    copy_project(
-        folder,
-        data={"limit": 600},
-        aug={"translate": [0.2], "copies": 1},
-        train=SMALL,
-        measure={"shifts": [0.0], "angles": [0.0], "permutations": 2, "images": 20},
-    )
-    done = run("snakemake", cwd=folder)
-    assert done.returncode == 0, done.stdout[-5000:]
-    return folder
+    return shutil.copytree(tiny_study(tmp_path_factory), folder, symlinks=True)
 
 
 def test_members_change_nothing_until_they_are_used_and_then_run_like_built_in_ones(finished):
@@ -52,7 +42,7 @@ def test_members_change_nothing_until_they_are_used_and_then_run_like_built_in_o
     edit_params(finished, modules=sorted(shown_files()))
     assert planned(finished) == {}
 
-    edit_params(finished, aug={"blur": [0.5]}, train={"networks": ["cnn", "small_mlp"]})
+    edit_params(finished, aug={"blur": [0.5]}, train={"networks": ["fcn", "small_mlp"]})
     jobs = planned(finished)
     assert {rule: jobs[rule] for rule in jobs if rule.startswith(("fetch", "shard", "train", "measure"))} == {
         "shard": 1,
@@ -60,14 +50,14 @@ def test_members_change_nothing_until_they_are_used_and_then_run_like_built_in_o
         "train_translate": 1,
         "measure": 3,
     }
-    done = run("snakemake", cwd=finished)
+    done = snakemake(finished)
     assert done.returncode == 0, done.stdout[-5000:]
     assert planned(finished) == {}
 
     accuracy = pd.read_csv(finished / "reports/tables/accuracy.csv")
     blurred = accuracy[accuracy["metric"] == "blur_acc"]
     assert set(blurred["augmentation"]) == {"blur"}
-    assert set(blurred["network"]) == {"cnn", "small_mlp"}
+    assert set(blurred["network"]) == {"fcn", "small_mlp"}
     assert blurred["median"].between(0, 1).all()
     arrays, _ = read_h5(finished / "results/train/mnist-5k/small_mlp/blur/0.5/fold-0.h5")
     assert np.any(arrays["network/norm_1/moving_mean"] != 0)
@@ -81,6 +71,17 @@ def test_a_measure_of_ones_own_measures_again_and_trains_nothing(finished):
         assert set(planned(finished)) == {"measure", "tables", "figures", "report"}
     finally:
         (finished / "params.yaml").write_text(before)
+
+
+def test_a_metric_of_ones_own_trains_again(finished):
+    before = (finished / "params.yaml").read_text()
+    edit_params(finished, evaluate={"metrics": ["val_confidence"]})
+    try:
+        jobs = planned(finished)
+    finally:
+        (finished / "params.yaml").write_text(before)
+    assert "shard" not in jobs
+    assert (jobs["train_blur"], jobs["train_translate"]) == (2, 2)
 
 
 def test_a_title_redraws_and_trains_nothing(finished):
@@ -109,7 +110,7 @@ def test_what_is_not_there_is_refused_by_name(finished, changes, message):
     before = (finished / "params.yaml").read_text()
     try:
         edit_params(finished, **changes)
-        done = run("snakemake", "-n", cwd=finished)
+        done = plan(finished)
     finally:
         (finished / "params.yaml").write_text(before)
     assert done.returncode == 1

@@ -1,10 +1,12 @@
 """Which jobs Snakemake runs, and what it refuses, with parameters other than the smoke study's."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.workflow.project import copy_project, planned, run
+from tests.workflow.project import copy_project, plan, planned, run, snakemake, tiny_study
 
 
 @pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]], ids=str)
@@ -28,7 +30,7 @@ def test_fuse_decides_how_many_jobs_train(tmp_path, fuse):
 )
 def test_a_wrong_parameter_ends_everything_in_one_line(tmp_path, section, values, message):
     folder = copy_project(tmp_path / "project", **{section: values})
-    done = run("snakemake", cwd=folder)
+    done = run("snakemake", cwd=folder) if section == "aug" else plan(folder)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("freeconv: error:")]
     assert message in line
@@ -39,7 +41,7 @@ def test_a_wrong_parameter_ends_everything_in_one_line(tmp_path, section, values
 
 def test_a_failed_job_shows_its_one_line_and_leaves_nothing(tmp_path):
     folder = copy_project(tmp_path / "project", train={"batch": 4001, "held_out": [0], "networks": ["cnn"]})
-    done = run("snakemake", cwd=folder)
+    done = snakemake(folder)
     assert done.returncode == 1
     assert (
         "train.batch: expected at most the 4000 images of the training folds of mnist-5k, received 4001" in done.stdout
@@ -48,11 +50,14 @@ def test_a_failed_job_shows_its_one_line_and_leaves_nothing(tmp_path):
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_shards_need_not_be_kept(tmp_path):
-    small = {"held_out": [0], "networks": ["cnn"], "epochs": 1}
-    few = {"shifts": [], "angles": []}
-    folder = copy_project(tmp_path / "project", shards={"keep": False}, train=small, measure=few)
-    done = run("snakemake", "--cores", "2", cwd=folder)
+def test_shards_need_not_be_kept(tmp_path, tmp_path_factory):
+    folder = shutil.copytree(tiny_study(tmp_path_factory), tmp_path / "project", symlinks=True)
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("keep: true", "keep: false"))
+    for name in ("shards", "train"):
+        shutil.rmtree(folder / "results" / name)
+    assert {"shard": 1, "train_translate": 1, "figures": 1}.items() <= planned(folder).items()
+    done = snakemake(folder, "--cores", "2")
     assert done.returncode == 0, done.stdout[-5000:]
     assert not list((folder / "results/shards").rglob("*.h5"))
     assert planned(folder) == {}
@@ -71,7 +76,7 @@ def test_a_changed_image_makes_its_dependents_again_and_a_touched_one_nothing(tm
         aug={"translate": [0.1, 0.2], "copies": 1},
         train={"batch": 2},
     )
-    assert run("snakemake", "all_shards", cwd=folder).returncode == 0
+    assert snakemake(folder, "all_shards").returncode == 0
     assert planned(folder, "all_shards") == {}
     changed = tmp_path / "images/b/3.png"
     changed.touch()

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.workflow.project import copy_project, run
+from tests.workflow.project import copy_project, plan, snakemake
 
 SMALL = {"folds": 2, "held_out": [0], "epochs": 1, "batch": 10, "networks": ["cnn"]}
 
@@ -26,7 +26,7 @@ def own(tmp_path):
 def test_a_pipe_among_the_images_ends_a_dry_run_in_one_line(own):
     folder = own()
     os.mkfifo(folder / "own/b/pipe.png")
-    done = run("snakemake", "-n", cwd=folder)
+    done = plan(folder)
     assert done.returncode == 1
     assert "freeconv: error: own: expected files and folders, received b/pipe.png (a pipe); remove it" in done.stdout
     assert "Traceback" not in done.stdout
@@ -45,7 +45,7 @@ def test_a_pipe_among_the_images_ends_a_dry_run_in_one_line(own):
 )
 def test_nothing_runs_where_images_do_not_suit_the_study(own, shape, train, complaint):
     folder = own(shape, **train)
-    done = run("snakemake", "all_train", cwd=folder)
+    done = snakemake(folder, "all_train")
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("freeconv: error:")]
     assert complaint in line
@@ -55,7 +55,7 @@ def test_nothing_runs_where_images_do_not_suit_the_study(own, shape, train, comp
 def test_the_log_names_what_was_passed_over(own):
     folder = own()
     write_files(folder / "own", {"a/._0.png": b"", ".ipynb_checkpoints/1.png": b""})
-    done = run("snakemake", "all_data", cwd=folder)
+    done = snakemake(folder, "all_data")
     assert done.returncode == 0, done.stdout
     assert (folder / "logs/fetch/own.log").read_text().splitlines() == [
         "own: 24 images of 20 x 20 x 1: a 12, b 12",

@@ -12,7 +12,7 @@ import pytest
 from freeconv.machine.watchdog import OWNER
 from freeconv.study import grid
 from freeconv.study.params import load_params
-from tests.workflow.project import copy_project, planned, project_environment, run
+from tests.workflow.project import copy_project, plan, planned, project_environment, run
 
 TARGET = ("all_train", "--cores", "2")
 LOG = "logs/train/mnist-5k/cnn/none.log"
@@ -92,13 +92,14 @@ def test_a_killed_run_recovers_by_itself_and_is_alone_in_its_folder(folder):
     assert left == []
     assert not list((folder / "results/train").rglob("*.h5"))
 
-    # Started again, without any flag, and its job killed: Snakemake fails and shows the log.
+    # Started again, without any flag, and its job killed: Snakemake fails and names the log.
     again = start(folder)
     os.kill(stopped_job(folder, again, "on the CPU"), signal.SIGKILL)
     assert again.wait() == 1
     output = (folder / "output.txt").read_text()
-    assert "Error in rule train_none" in output
-    assert "on the CPU" in output.partition("Error in rule train_none")[2]
+    (line,) = [line for line in output.splitlines() if line.startswith("freeconv: error: ")]
+    assert line.startswith("freeconv: error: mnist-5k cnn none: ended without an error, as a killed job does; ")
+    assert f"(log: {LOG}" in line
     assert not list((folder / "results/train").rglob("*.h5"))
 
     # Started again: done.
@@ -119,7 +120,7 @@ def test_parameters_that_run_code_are_refused(folder, where):
     else:
         (folder / "more.yaml").write_text(template)
         options = ("--configfile", "more.yaml")
-    done = run("snakemake", "-n", *options, cwd=folder)
+    done = plan(folder, *options)
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if "freeconv" in line]
     assert re.fullmatch(

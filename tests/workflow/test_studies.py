@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.data.pictures import encoded, picture, two_classes, write_files
-from tests.workflow.project import copy_project, planned, run
+from tests.workflow.project import copy_project, plan, planned, run, snakemake
 
 TINY = {"networks": ["cnn"], "held_out": [0], "epochs": 1, "batch": 10}
 
@@ -21,7 +21,7 @@ def project(tmp_path_factory):
     values = yaml.safe_load((folder / "params.yaml").read_text())
     (folder / "params/same.yaml").write_text(yaml.safe_dump({**values, "aug": {"translate": [0.3]}}))
     (folder / "params/other.yaml").write_text(yaml.safe_dump({**values, "seed": 1}))
-    done = run("snakemake", "all_data", cwd=folder)
+    done = snakemake(folder, "all_data")
     assert done.returncode == 0, done.stdout[-3000:]
     return folder
 
@@ -30,7 +30,7 @@ def project(tmp_path_factory):
 def test_a_study_in_a_folder_of_its_own(project, name, shared):
     options = ("--directory", f"studies/{name}", "--configfile", f"params/{name}.yaml")
     before = {path: path.read_bytes() for path in project.glob("data/*")}
-    done = run("snakemake", "all_data", *options, cwd=project)
+    done = snakemake(project, "all_data", *options)
     assert done.returncode == 0, done.stdout[-3000:]
     assert {path: path.read_bytes() for path in project.glob("data/*")} == before
     for dataset in ("own", "mnist-5k"):
@@ -44,7 +44,7 @@ def test_a_study_in_a_folder_of_its_own(project, name, shared):
 
 
 def test_a_study_on_another_disk_has_its_own_parameters(project, tmp_path):
-    done = run("snakemake", "-n", "--directory", str(tmp_path / "new"), cwd=project)
+    done = plan(project, "--directory", str(tmp_path / "new"))
     assert done.returncode == 1
     assert "freeconv: error: params.yaml: expected a parameter file, received nothing" in done.stdout
     (tmp_path / "params.yaml").write_bytes((project / "params.yaml").read_bytes())

@@ -11,13 +11,13 @@ import yaml
 from freeconv.commands.prune import Removed, is_cached, is_temporary, local_cache
 from freeconv.errors import FreeconvError
 from freeconv.machine.locks import holder, is_held
+from freeconv.machine.snakemake_notes import MARKS
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.storage.run_file import to_attic
 from freeconv.study import paths
 
 LOCK = "dvc.lock"
 SNAKEMAKE = Path(".snakemake")  # of what is in it only the notes of files are DVC's, and none is anybody's result
-INCOMPLETE = SNAKEMAKE / "incomplete"  # marks of jobs that were interrupted, for which Snakemake would run them again
 
 
 def checkout(attic: str | Path = paths.ATTIC) -> list[Removed]:
@@ -37,7 +37,7 @@ def checkout(attic: str | Path = paths.ATTIC) -> list[Removed]:
         )
     date = time.strftime("%Y-%m-%d-%H%M%S")
     moved = [file._replace(attic=to_attic(file.path, attic, date)) for file in _in_the_way()]
-    shutil.rmtree(INCOMPLETE, ignore_errors=True)
+    shutil.rmtree(MARKS, ignore_errors=True)
     command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:

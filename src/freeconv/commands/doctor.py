@@ -26,10 +26,11 @@ from freeconv.machine.gpus import FOLDER as LEASES
 from freeconv.machine.gpus import gpu_pool
 from freeconv.machine.locks import holder, is_held
 from freeconv.machine.place import NOTES, closed_notes, linked_notes
+from freeconv.machine.snakemake_notes import marks
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
-from freeconv.study.jobs import DistanceConfig, MeasureConfig, RunConfig, check_config
+from freeconv.study.jobs import DistanceConfig, MeasureConfig, OutdatedError, RunConfig, check_config
 from freeconv.study.params import Params
 
 LOCK = "requirements.lock"
@@ -102,15 +103,23 @@ def examine_files(
     files = list(stored_files(params, quick))
     damaged: list[Finding] = []
     missing: list[str] = []
+    waiting: list[str] = []
+    live = is_held(LIVE_RUN)
     for done, file in enumerate(files):
         if step:
             step(file.path, done, len(files))
+        if live and file.path in marks():
+            waiting.append(file.path)
+            continue
         if not Path(file.path).is_file():
             missing += [file.path] if file.kept else []
             continue
         try:
             file.check()
         except FreeconvError as error:
+            if live and (isinstance(error, OutdatedError) or file.path in marks()):
+                waiting.append(file.path)
+                continue
             what, _, advice = str(error).removeprefix(f"{file.path}: ").rpartition("; ")
             damaged.append(Finding(file.path, what, advice))
         except OSError as error:
@@ -119,13 +128,24 @@ def examine_files(
             )
     findings = [
         *_grouped(damaged),
-        *_missing(missing, Counter(_phase(file.path) for file in files)),
+        *_missing([] if live else missing, Counter(_phase(file.path) for file in files)),
         *_left_behind(params),
     ]
+    if live and (waiting or missing):
+        findings.append(Finding("files", _at_work(waiting, missing, len(files))))
     if not findings:
         how = "there" if quick else "whole"
         findings.append(Finding("files", f"all {len(files)} that the parameters ask for are {how}"))
     return [*findings, *_own_images(params)]
+
+
+def _at_work(waiting: Sequence[str], missing: Sequence[str], asked: int) -> str:
+    """Return what is said of files that a live run makes or will make, of so many that the parameters ask for."""
+    first = [*waiting, *missing][0]
+    return (
+        f"a run is at work: of {asked} files it makes or will replace {len(waiting)}, and {len(missing)} are not there "
+        f"yet, as {first}; those are not checked (freeconv watch shows the run)"
+    )
 
 
 def stored_files(params: Params, quick: bool) -> Iterator[StoredFile]:
@@ -390,7 +410,7 @@ def _locks() -> Iterator[Finding]:
 
 def _notes() -> Iterator[Finding]:
     """Yield which of Snakemake's notes others cannot read, and which are links into DVC's cache."""
-    if closed := closed_notes():
+    if (closed := closed_notes()) and not is_held(LIVE_RUN):  # a run opens them at its end
         what = f"{len(closed)} of Snakemake's notes can be read by their owner alone, as {closed[0].name}"
         yield Finding(str(NOTES), what, "another user's snakemake fails: chmod -R a+r .snakemake/metadata")
     if linked := linked_notes():

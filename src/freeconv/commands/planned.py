@@ -6,7 +6,6 @@ those that its Snakemake has read. And Snakemake believes a file's time: one tha
 time, as `cp -p`, `rsync -a` and archives leave it, is found here by its content.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from freeconv.errors import FreeconvError
+from freeconv.machine.snakemake_notes import made_with
 from freeconv.storage.atomic import write_text
 from freeconv.storage.dataset_file import check_dataset
 from freeconv.storage.hdf5 import describe_h5
@@ -21,7 +21,6 @@ from freeconv.study import grid, paths
 from freeconv.study.jobs import check_config, first_difference
 from freeconv.study.params import Params, load_params
 
-METADATA = ".snakemake/metadata"  # what Snakemake knows of each file, below the file's path in base64
 PLANNED = ".snakemake/planned.json"
 CODE = ("Snakefile", "workflow/rules", "src/freeconv")  # what DVC's stages depend on
 
@@ -71,12 +70,10 @@ def check_inputs(params: Params, options: Mapping[str, Any], raw: Mapping[str, s
 
 def _is_outdated(path: str, asked: tuple[Any, ...]) -> bool:
     """Return whether Snakemake knows that a file was made with other parameters than those asked for."""
-    name = base64.urlsafe_b64encode(path.encode()).decode()
-    try:
-        recorded = json.loads(Path(METADATA, name).read_text())["params"]
-    except (OSError, ValueError, LookupError, TypeError):
+    recorded = made_with(path)
+    if recorded is None:
         return False
-    return not {repr(value) for value in asked} <= set(map(str, recorded))
+    return not {repr(value) for value in asked} <= recorded
 
 
 def _check_made_from(params: Params, dataset: str, path: str, content: str) -> None:

@@ -10,16 +10,8 @@ import pandas as pd
 import yaml
 
 from freeconv.errors import FreeconvError
-from freeconv.report.pages import (
-    EXPORTS,
-    TABLES,
-    Origin,
-    Results,
-    index_page,
-    measures_page,
-    render,
-    runs_page,
-)
+from freeconv.report.inputs import TABLES, Origin, Results
+from freeconv.report.pages import EXPORTS, index_page, measures_page, render, runs_page
 from freeconv.report.run_rows import run_logs
 from freeconv.storage.atomic import AGAIN, write_text
 from freeconv.storage.csv_files import read_summed, read_table

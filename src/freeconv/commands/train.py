@@ -23,6 +23,7 @@ from freeconv.errors import FreeconvError
 from freeconv.layers.free_conv_2d import FreeConv2D
 from freeconv.machine.environment import environment
 from freeconv.measures import network_to_measure
+from freeconv.metrics import metrics_named
 from freeconv.networks import NETWORKS, build_network, network_layers
 from freeconv.storage.checkpoint_file import (
     checkpoint_identity,
@@ -110,6 +111,8 @@ def train(
         config, run_path, networks.about, attic, networks.environment if versions == "rerun" else None
     )
     _leave_complete(found, run_path, progress)
+    if not all(result.finished for result in found):
+        print("\n".join(networks.lines()), flush=True)
     checkpoints = [
         _CheckpointFile([result.run for result in stack], networks, checkpoint_path, checkpoint_minutes)
         for stack in trained_together([result for result in found if result.finished])
@@ -128,6 +131,7 @@ def train(
             for result in results:
                 tested = {} if test is None else {"test": networks.tested(result, test)}
                 write_run(run_path(result.run), result, {**networks.about(result.run), **tested})
+                print(f"{run_label(result.run)}: {result.epochs} epochs in {run_path(result.run)}", flush=True)
     for checkpoint in checkpoints:
         delete_checkpoint(checkpoint.path)
 
@@ -172,7 +176,12 @@ class _Networks:
         self._plain: keras.Model | None = None
         model = self._built(0)
         self.rule = rule(config, len(dataset.images))
-        self.make_replicas = compile_replicas(model, self.rule)
+        self.make_replicas = compile_replicas(model, self.rule, metrics_named(config.evaluate_metrics))
+        self.layers = [
+            f"  {layer.name}, {type(layer).__name__} {_sizes(layer.output.shape)}: {layer.count_params():,} weights"
+            for layer in model.layers
+            if layer.weights
+        ]
         self.stored = list(weight_variables(model))
         self.variables = Variables(
             [variable.path for variable in model.trainable_variables],
@@ -206,6 +215,23 @@ class _Networks:
         layers = named(network_layers(variant.kind, self.dataset.images.shape[1:], variant.layers))
         names = [name for name, layer in layers if convolutional(layer)]
         return [name for number, name in enumerate(names, 1) if number in self.config.kernel_layers]
+
+    def lines(self) -> list[str]:
+        """Return what the job trains, on what and with what, a line each, for whoever reads its log or debugs it."""
+        config, images = self.config, len(self.dataset.images)
+        held_out = images - len(fold_index(images, config.folds, config.fold_indices[0])[0])
+        versions = ", ".join(f"{name} {version}" for name, version in self.environment["versions"].items())
+        together = "side by side" if self.stacked else "one after another"
+        shape = _sizes(self.dataset.images.shape[1:])
+        steps = _steps(next(config.runs()), images)
+        return [
+            f"{self.environment['device']}, threads: {self.environment['threads']}, {self.dtype}, runs {together}",
+            versions,
+            f"{config.dataset}: {images:,} images of {shape}, {self.dataset.classes} classes, {held_out:,} held out; "
+            f"{steps} steps of {config.batch} images an epoch",
+            f"{config.network}, learning rate {config.learning_rate:g}:",
+            *self.layers,
+        ]
 
     def untrained(self, run: RunConfig) -> keras.Model:
         """Return a run's network before training: with random weights, or with what it inherits from its parent."""
@@ -465,6 +491,11 @@ def stacks(results: Sequence[Result], images: int, stacked: bool) -> list[list[R
 def _steps(run: RunConfig, images: int) -> int:
     """Return how many steps an epoch of a run has on a dataset of that many images."""
     return len(fold_index(images, run.folds, run.fold)[0]) // run.batch
+
+
+def _sizes(shape: Sequence[int | None]) -> str:
+    """Return a shape in words, without the axis of any number of images: `28 × 28 × 1`."""
+    return " × ".join(str(size) for size in shape if size is not None)
 
 
 def halves(stack: list[Result]) -> list[list[Result]]:

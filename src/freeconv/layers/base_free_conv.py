@@ -55,6 +55,7 @@ class BaseFreeConv(keras.layers.Layer):
         seed: int | None = None,
         fans: str = "position",
         batch_axis: int = 0,
+        recompute: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -77,6 +78,7 @@ class BaseFreeConv(keras.layers.Layer):
         self._set_connections(vcp, vcp_mask, connectivity, seed)
         self.fans = arguments.one_of(fans, FANS, "fans")
         self.batch_axis = batch_axis
+        self.recompute = bool(recompute)
         self._check_arguments()
         self.input_spec = keras.layers.InputSpec(ndim=rank + 2)
 
@@ -191,9 +193,10 @@ class BaseFreeConv(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the layer's output for `inputs` (see the class's input and output shapes)."""
-        fields = self._receptive_fields(_permuted(inputs, self._inside_order()))
-        outputs = self._products(fields)
-        outputs = ops.reshape(outputs, (*self._grid, self.filters, -1))
+        product = keras.remat(self._product) if self.recompute else self._product
+        # Reshaped, a variable is a tensor: TensorFlow's `remat` counts the gradient of a variable argument twice.
+        kernel = ops.reshape(self._kernel_of_positions(), (math.prod(self._grid), -1, self.filters))
+        outputs = product(ops.convert_to_tensor(inputs), kernel)
         if self.use_bias:
             outputs = outputs + ops.expand_dims(self._bias_of_positions(), self.rank + 1)
         return self.activation(_permuted(outputs, tuple(np.argsort(self._inside_order()).tolist())))
@@ -215,20 +218,24 @@ class BaseFreeConv(keras.layers.Layer):
         """Return the biases, (*grid, filters)."""
         return self.bias
 
-    def _products(self, fields: Any) -> Any:
-        """Return kernels times fields: (positions, filters, batch), or, with groups, its axes with filters split.
+    def _product(self, inputs: Any, kernel: Any) -> Any:
+        """Return kernels (positions, field, filters) times what they see of inputs: (*grid, filters, batch).
 
         One batched product: position p has (filters, field) × (field, batch). In this order the backward products need
         no copy with swapped axes either (docs/performance.md).
         """
+        fields = self._receptive_fields(_permuted(inputs, self._inside_order()))
+        return ops.reshape(self._products(fields, kernel), (*self._grid, self.filters, -1))
+
+    def _products(self, fields: Any, kernel: Any) -> Any:
+        """Return kernels times fields: (positions, filters, batch), or, with groups, its axes with filters split."""
         positions, taps, groups = math.prod(self._grid), math.prod(self.kernel_size), self.groups
         if groups == 1:
             fields = ops.reshape(fields, (positions, taps * self._channels, -1))
-            return _product("pkf,pkb->pfb", self._kernel_of_positions(), fields)
+            return _product("pkf,pkb->pfb", kernel, fields)
         width = self._channels // groups
         fields = ops.reshape(fields, (positions, taps, groups, width, -1))
         fields = ops.reshape(ops.transpose(fields, (0, 2, 1, 3, 4)), (positions, groups, taps * width, -1))
-        kernel = self._kernel_of_positions()
         kernel = ops.reshape(kernel, (positions, taps * width, groups, self.filters // groups))
         return _product("pkgf,pgkb->pgfb", kernel, fields)
 
@@ -242,10 +249,10 @@ class BaseFreeConv(keras.layers.Layer):
     def _gathers(self) -> bool:
         """Return whether receptive fields are gathered by index; else they are put together from slices.
 
-        XLA makes one copy of the slices, and of their backward pass. Without it each slice is a copy in either
-        direction, and gathering is faster.
+        Gathering is as fast or faster (docs/performance.md), but for what the study's trainer does, which has the batch
+        last and compiles many layers at once by XLA: it makes one copy of the slices, and of their backward pass.
         """
-        return keras.backend.backend() == "torch"
+        return self.batch_axis == 0 or keras.backend.backend() == "torch"
 
     def _sliced(self, inputs: Any) -> Any:
         """Return receptive fields, one strided slice per place in the kernel.
@@ -438,6 +445,7 @@ class BaseFreeConv(keras.layers.Layer):
             "seed": self.seed,
             "fans": self.fans,
             "batch_axis": self.batch_axis,
+            "recompute": self.recompute,
         }
 
     @classmethod

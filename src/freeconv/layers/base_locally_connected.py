@@ -9,7 +9,18 @@ from keras import ops
 
 from freeconv.layers.base_free_conv import BaseFreeConv, pairs_of
 
-NOT_OF_KERAS_2 = ("dilation_rate", "groups", "vcp", "vcp_mask", "connectivity", "seed", "fans", "batch_axis")
+# Arguments of free layers that Keras 2's layers have not.
+NOT_OF_KERAS_2 = (
+    "dilation_rate",
+    "groups",
+    "vcp",
+    "vcp_mask",
+    "connectivity",
+    "seed",
+    "fans",
+    "batch_axis",
+    "recompute",
+)
 
 
 class BaseLocallyConnected(BaseFreeConv):

@@ -60,6 +60,8 @@ class FreeConv2D(BaseFreeConv):
         batch_axis: 0 or 3, the axis of the batch in inputs and outputs. 0 is Keras's own order; with 3 the order is
             (height, width, channels, batch), in which a chain of free layers needs no transpositions, and the
             activation must be one that takes each number by itself.
+        recompute: bool, whether the receptive fields are computed again in the backward pass (`keras.remat`) instead of
+            being kept for it, which take as much memory as `kernel_height · kernel_width / (stride · stride)` inputs.
         **kwargs: of `keras.layers.Layer`: `name`, `dtype`, `trainable`.
 
     Input shape:

@@ -131,7 +131,7 @@ def run_bytes(run: TrainConfig, data: ImageSet) -> int:
     convolutional = [size.kernel for name, size in layers.items() if name.startswith(("conv_", "free_"))]
     kernels = sum(convolutional[number - 1] for number in run.kernel_layers if number <= len(convolutional))
     copies = 3 if run.resumable else 1  # with Adam's moments
-    histories = len(history_names(run.evaluate))
+    histories = len(history_names(run))
     floats = histories * run.epochs + snapshots * kernels + copies * sum(size.weights for size in layers.values())
     return FLOAT32 * floats + INT64 * snapshots + FILE_BYTES + (STATE_BYTES if run.resumable else 0)
 

@@ -37,11 +37,19 @@ VERDICTS = {
 
 
 class Column(NamedTuple):
-    """A column: its title, that of the columns that it stands with, and whether it holds text."""
+    """A column.
+
+    Attributes:
+        title: its title.
+        group: title of the columns that it stands with.
+        text: whether it holds text.
+        stays: whether it stays in view beside the first one when the table is scrolled.
+    """
 
     title: str
     group: str = ""
     text: bool = False
+    stays: bool = False
 
 
 class Cell(NamedTuple):
@@ -198,7 +206,7 @@ def comparison_table(params: Params, dataset: str, augmentation: str, compared: 
         _comparison_caption(compared, beside),
         [
             Column("Level"),
-            Column("Network", text=True),
+            Column("Network", text=True, stays=True),
             Column("n"),
             *(Column(title, metric_title(metric)) for metric in metrics for title in titles),
         ],

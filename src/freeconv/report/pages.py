@@ -1,8 +1,7 @@
 """The report: offline pages with the answer, claims, tables and figures beside the paper's, and all runs."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -10,23 +9,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from freeconv import __version__
-from freeconv.analysis.authors import DATASET as AUTHORS_DATASET
-from freeconv.analysis.authors import authors_envelope
 from freeconv.augmentations import AUGMENTATIONS
-from freeconv.datasets import DATASETS, paper_dataset
 from freeconv.report import charts
 from freeconv.report.answer import Dial, answer, dials, shown_augmentation, shown_dataset, verdict_on_the_run
-from freeconv.report.captions import Caption, drawing_caption, figure_caption, made_from
 from freeconv.report.citation import bibtex
 from freeconv.report.claim_rows import Group, axis_labels, claim_groups, registration
-from freeconv.report.colors import style_sheet, themed
+from freeconv.report.colors import style_sheet
 from freeconv.report.exports import as_csv, as_latex, as_markdown
-from freeconv.report.findings import finding
-from freeconv.report.gallery import gallery
 from freeconv.report.highlights import highlights
 from freeconv.report.html_tables import (
     VERDICTS,
-    Counts,
     Table,
     authors_table,
     calibration_table,
@@ -37,20 +29,16 @@ from freeconv.report.html_tables import (
     other_medians,
     passed_over,
     quadrant_swap,
-    run_counts,
     run_sums,
     search_table,
     verdict_counts,
 )
-from freeconv.report.medians import Medians, medians_of
+from freeconv.report.inputs import Results
 from freeconv.report.numbers import MISSING
+from freeconv.report.page_figures import Figure, drawing, figure
 from freeconv.report.problems import problem_groups
 from freeconv.report.run_rows import COLUMNS, TEXTS, run_cells
-from freeconv.report.svg import for_page
-from freeconv.report.titles import free_first
 from freeconv.study import grid, paths
-from freeconv.study.claims import Claim
-from freeconv.study.params import Params
 
 AGGREGATES = {
     "all-epochs": "over all epochs of all folds, pooled",
@@ -63,122 +51,8 @@ AGGREGATES = {
 EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaTeX", as_latex)}
 
 
-# Tables that pages are made of.
-TABLES = (
-    "accuracy",
-    "accuracy_by_epoch",
-    "authors",
-    "calibration",
-    "checklist",
-    "claims",
-    "compared",
-    "dataset",
-    "distance",
-    "problems",
-    "runs",
-    "search",
-)
-
-
 # Figures of the page of measures.
 OTHER_PAGE = ("transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where, when and from what the report was made.
-
-    Attributes:
-        study: the study's folder, as seen from the project's.
-        file: the parameter file; empty if parameters were passed by hand.
-        commit: the project's; empty if it is not under Git.
-        date: of the report, as 2026-11-28.
-        citation: content of the project's CITATION.cff; empty if there is none.
-    """
-
-    study: str
-    file: str
-    commit: str
-    date: str
-    citation: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Results:
-    """What pages are made of.
-
-    Attributes:
-        params: the study.
-        tables: those of `TABLES` by name.
-        trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
-        pictures: content of the SVG files that there are, by their paths relative to the pages.
-        numbers: those behind figures, by the path of their CSV files relative to the pages.
-        claims: the claims by id, for their margins.
-        files: paths of the runs and logs that there are, and of the files of pictures relative to the pages.
-        origin: where, when and from what the report is made.
-    """
-
-    params: Params
-    tables: Mapping[str, pd.DataFrame]
-    trained_distances: pd.DataFrame
-    pictures: Mapping[str, str]
-    numbers: Mapping[str, pd.DataFrame]
-    claims: Mapping[str, Claim]
-    files: Collection[str]
-    origin: Origin
-
-    def rows(self, table: str, dataset: str, augmentation: str) -> pd.DataFrame:
-        """Return the rows of a table that are of one dataset and augmentation."""
-        return _of(self.tables[table], dataset, augmentation)
-
-    def medians(self, dataset: str, augmentation: str) -> Medians:
-        """Return the medians of one dataset and augmentation."""
-        accuracy, distances = (self.rows(table, dataset, augmentation) for table in ("accuracy", "distance"))
-        return medians_of(accuracy, _of(self.trained_distances, dataset, augmentation), distances)
-
-    @cached_property
-    def counts(self) -> Counts:
-        """The number of runs of each cell."""
-        return run_counts(self.tables["runs"])
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        """The number of positions of the FCN's first layer, by dataset."""
-        runs = self.tables["runs"]
-        free = runs[runs["network"] == "fcn"].drop_duplicates("dataset")
-        return {str(row.dataset): int(row.positions) for row in free.itertuples(index=False)}  # type: ignore[arg-type]
-
-    @cached_property
-    def images(self) -> dict[str, int]:
-        """The number of images of each dataset whose file was there when tables were made."""
-        classes = self.tables["dataset"]
-        classes = classes[classes["kind"] == "class"]
-        return {str(dataset): int(rows["number"].sum()) for dataset, rows in classes.groupby("dataset", sort=False)}
-
-
-class Figure(NamedTuple):
-    """A figure or drawing.
-
-    Attributes:
-        id: the name of its place on the page.
-        title: what it is called.
-        alt: what stands for it where it cannot be seen.
-        caption: the text below it.
-        svg: its picture; empty if it is missing.
-        spec: of the chart that scripts make of it; None if there is none.
-        csv, pdf: addresses of the numbers behind it and of its PDF file; empty if they are not there.
-        gallery: whether the chart is a gallery of kernels.
-    """
-
-    id: str
-    title: str
-    alt: str
-    caption: str
-    svg: str
-    spec: Mapping[str, Any] | None = None
-    csv: str = ""
-    pdf: str = ""
-    gallery: bool = False
 
 
 @dataclass(frozen=True)
@@ -487,107 +361,6 @@ def runs_page(results: Results) -> dict[str, Any]:
     }
 
 
-FIGURE_TITLES = {
-    "answer": "accuracy on translated images by level of training",
-    "samples": "what training sees",
-    "accuracy": "accuracy by epoch",
-    "distance": "distance between kernels by epoch",
-    "kernels": "kernels by position",
-    "swap": "accuracy with quadrants swapped",
-    "vcp": "accuracy with missing connections",
-    "transfer": "accuracy by shift and angle",
-    "distance-by-radius": "distance between kernels by radius",
-    "signal-to-noise": "signal-to-noise of weights",
-    "distance-to-shared": "distance to the best shared kernel",
-    "shared-accuracy": "accuracy with shared kernels",
-    "forest": "claims",
-}
-
-
-def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
-    """Return a figure of `grid.figures`, with the chart that scripts make of it, if there is one."""
-    path = PurePath(paths.figure_file(".", dataset, subject, name, "svg")).as_posix()
-    kind = "vcp" if subject == "vcp" else name
-    table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix(), pd.DataFrame())
-    runs = results.tables["runs"]
-    behind = made_from(runs[runs["dataset"] == dataset], results.images.get(dataset))
-    caption = figure_caption(dataset, subject, name, finding(name, table), behind)
-    found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", caption)
-    if table.empty or kind not in CHARTS:
-        return found
-    return found._replace(spec=CHARTS[kind](results, dataset, subject, table), gallery=kind == "kernels")
-
-
-def _answer_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
-    """Return the chart of accuracy by level of training."""
-    return charts.answer(table, free_first(results.params.train.networks), subject, chance=_chance(results, dataset))
-
-
-def _accuracy_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
-    """Return the chart of accuracy by epoch."""
-    networks, levels = free_first(results.params.train.networks), results.params.levels(subject)
-    guess = _chance(results, dataset)
-    return charts.accuracy_by_epoch(table, networks, levels, subject, _authors(dataset), guess)
-
-
-def _distance_chart(results: Results, dataset: str, subject: str, table: pd.DataFrame) -> Mapping[str, Any]:
-    """Return the chart of kernel distances by epoch."""
-    first = {"free_1": results.positions[dataset]} if dataset in results.positions else {}
-    return charts.distance(table, results.params.levels(subject), subject, first, _authors(dataset))
-
-
-# What draws the chart of a figure from the numbers behind it, by the figure's name.
-CHARTS: Mapping[str, Callable[[Results, str, str, pd.DataFrame], Mapping[str, Any]]] = {
-    "answer": _answer_chart,
-    "accuracy": _accuracy_chart,
-    "distance": _distance_chart,
-    "kernels": lambda results, dataset, subject, table: gallery(table),
-    "forest": lambda results, dataset, subject, table: charts.forest(table),
-}
-
-
-def _authors(dataset: str) -> pd.DataFrame | None:
-    """Return between which values the authors' own runs lie; None for a dataset that does not stand beside theirs."""
-    return authors_envelope() if paper_dataset(dataset) == AUTHORS_DATASET else None
-
-
-def _chance(results: Results, dataset: str) -> float | None:
-    """Return the accuracy of guessing; None if it is not known how many classes there are."""
-    rows = results.tables["dataset"]
-    counted = int(((rows["dataset"] == dataset) & (rows["kind"] == "class")).sum())
-    classes = len(DATASETS[dataset].classes) if dataset in DATASETS else counted
-    return 1 / classes if classes else None
-
-
-def drawing(results: Results, name: str) -> Figure:
-    """Return a drawing of `grid.drawing_files`."""
-    path = PurePath(paths.drawing_file(".", name, "svg")).as_posix()
-    return picture(results, path, f"Drawing of {name}", drawing_caption(name))
-
-
-def picture(results: Results, path: str, title: str, caption: Caption) -> Figure:
-    """Return a picture of a page.
-
-    Args:
-        results: what pages are made of.
-        path: of its SVG file, relative to the page; files of other kinds are beside it.
-        title: what it is called.
-        caption: what stands for it and below it.
-    """
-    name = f"figure-{PurePath(path).stem}"
-    if path not in results.pictures:
-        return Figure(name, title, *caption, "")
-    csv, pdf = (PurePath(path).with_suffix(suffix).as_posix() for suffix in (".csv", ".pdf"))
-    return Figure(
-        name,
-        title,
-        *caption,
-        themed(for_page(results.pictures[path], name)),
-        csv=csv if csv in results.files else "",
-        pdf=pdf if pdf in results.files else "",
-    )
-
-
 def _exports(dataset: str, augmentation: str) -> list[tuple[str, str]]:
     """Return names and addresses of a table's files."""
     return [
@@ -610,8 +383,3 @@ def share_of_training(study: pd.DataFrame) -> str:
     """Return how much of the jobs' time was training, in percent."""
     training, other = study["seconds"].sum(), study["overhead_seconds"].sum()
     return f"{100 * training / (training + other):.0f}" if training + other > 0 else MISSING
-
-
-def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:
-    """Return the rows of one dataset and augmentation."""
-    return table[(table["dataset"] == dataset) & (table["augmentation"] == augmentation)]

@@ -58,7 +58,7 @@ def _check_history(
     path: str | Path, described: Mapping[str, Array], attributes: Mapping[str, Any], run: RunConfig
 ) -> None:
     """Refuse histories that are missing, not of one length, or longer than training was."""
-    names = [name for name in history_names(run.evaluate) if name not in LATER]
+    names = [name for name in history_names(run) if name not in LATER]
     if missing := [name for name in names if f"history/{name}" not in described]:
         raise _impossible(path, f"the history of {missing[0]}", "a file without it")
     histories = {name: array for name, array in described.items() if name.startswith("history/")}

@@ -16,7 +16,7 @@ from freeconv.storage.atomic import AGAIN
 from freeconv.storage.hdf5 import Array, describe_h5, read_h5, write_h5
 from freeconv.storage.run_content import check_run, check_values
 from freeconv.study import paths
-from freeconv.study.jobs import RunConfig
+from freeconv.study.jobs import OutdatedError, RunConfig
 from freeconv.training.state import Result, history_names
 
 ENVIRONMENT = ("versions", "backend", "device", "threads", "flags")
@@ -105,9 +105,7 @@ def read_run(config: RunConfig, path: str, epochs: int | None, any_code: bool = 
             early.
     """
     arrays, attributes = read_whole(config, path, lambda name: name.startswith("history/"), any_code=any_code)
-    history = {
-        name: arrays[f"history/{name}"] for name in history_names(config.evaluate) if f"history/{name}" in arrays
-    }
+    history = {name: arrays[f"history/{name}"] for name in history_names(config) if f"history/{name}" in arrays}
     if epochs is not None:
         _check_epochs(path, attributes, history["val_acc"], epochs)
     return Run(config, path, {name: values[:epochs] for name, values in history.items()}, attributes)
@@ -141,7 +139,7 @@ def read_whole(
 def _check_epochs(path: str | Path, attributes: Mapping[str, Any], accuracies: np.ndarray, epochs: int) -> None:
     """Refuse a run that has fewer epochs than asked for and did not stop early."""
     if len(accuracies) < epochs and not has_stopped_early(attributes, accuracies):
-        raise FreeconvError(f"{path}: expected {epochs} epochs, received {len(accuracies)}; run snakemake")
+        raise OutdatedError(f"{path}: expected {epochs} epochs, received {len(accuracies)}; run snakemake")
 
 
 def has_stopped_early(attributes: Mapping[str, Any], accuracies: np.ndarray) -> bool:
@@ -291,7 +289,7 @@ def result_of(run: RunConfig, asked: int, arrays: Mapping[str, np.ndarray]) -> R
     return Result(
         run,
         asked,
-        {name: history.get(name, list(unknown)) for name in history_names(run.evaluate)},
+        {name: history.get(name, list(unknown)) for name in history_names(run)},
         {
             epochs: {layer: kernels[snapshot] for layer, kernels in layers.items()}
             for snapshot, epochs in enumerate(arrays["kernel_epochs"].tolist())

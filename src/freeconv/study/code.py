@@ -9,6 +9,7 @@ from freeconv.augmentations import AUGMENTATIONS
 from freeconv.code_hash import code_hash
 from freeconv.datasets import DATASETS
 from freeconv.measures import MEASURES
+from freeconv.metrics import METRICS
 from freeconv.networks import NETWORKS
 from freeconv.study import grid
 from freeconv.study.jobs import MeasureConfig, ShardConfig, TrainSettings
@@ -30,7 +31,11 @@ def shard_code(config: ShardConfig) -> str:
 def train_code(config: TrainSettings) -> str:
     """Return the hash of what trains and evaluates a network."""
     names = networks([config.variant.kind])
-    members = (*map(NETWORKS.file, names), *map(AUGMENTATIONS.file, sorted(config.evaluate)))
+    members = (
+        *map(NETWORKS.file, names),
+        *map(AUGMENTATIONS.file, sorted(config.evaluate)),
+        *map(METRICS.file, config.evaluate_metrics),
+    )
     tests = ["analysis.predictions"] if config.test else []
     return code_hash("training", "data.folds", "data.batches", "data.evaluation_sets", *tests, members=members)
 

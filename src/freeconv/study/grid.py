@@ -211,6 +211,7 @@ def train_config(
         forms=forms(params, [augmentation, *evaluated]),
         evaluate=evaluated,
         evaluate_images=params.evaluate.images,
+        evaluate_metrics=params.evaluate.metrics,
         test=params.evaluate.test,
         **settings,
     )

@@ -24,6 +24,7 @@ from pydantic import (
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.errors import FreeconvError
 from freeconv.measures import MEASURES
+from freeconv.metrics import METRICS
 from freeconv.networks import NETWORKS
 from freeconv.study.network_names import Variant, parse_variant, variant_name
 from freeconv.vocabulary import DistanceMeasure, Initializer, Mask, Precision
@@ -73,9 +74,17 @@ def _known_measure(name: str) -> str:
     return name
 
 
+def _known_metric(name: str) -> str:
+    """Refuse a metric that is not registered."""
+    if name not in METRICS:
+        raise ValueError(f"metrics among {', '.join(METRICS)}, received {name!r}")
+    return name
+
+
 Network = Annotated[str, AfterValidator(_known_variant)]
 Augmentation = Annotated[str, AfterValidator(_known_augmentation)]
 Measure = Annotated[str, AfterValidator(_known_measure)]
+MetricName = Annotated[str, AfterValidator(_known_metric)]
 # By augmentation, of those that have several forms.
 Forms = Annotated[dict[Augmentation, str], AfterValidator(_known_forms)]
 # By augmentation: how strong it is on the held-out images that networks are evaluated on, in its own unit.
@@ -133,16 +142,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
+class OutdatedError(FreeconvError):
+    """A whole file that the parameters ask for otherwise: a run takes its place."""
+
+
 def check_config(path: str | Path, stored: Any, expected: dict[str, Any]) -> None:
     """Refuse a file that was made from another configuration than `expected`.
 
     Raises:
-        FreeconvError: names the file and the first key that differs.
+        OutdatedError: names the file and the first key that differs.
     """
     stored = stored if isinstance(stored, dict) else {}
     if differing := first_difference(stored, expected):
         key, received, wanted = differing
-        raise FreeconvError(
+        raise OutdatedError(
             f"{path}: expected {key} = {wanted!r}, received {received!r}; "
             "the file is from other parameters: remove it and run again"
         )
@@ -184,6 +197,7 @@ class JobConfig(Config):
         "optimizer": None,
         "schedule": None,
         "evaluate_images": None,
+        "evaluate_metrics": [],
         "test": False,
     }
 
@@ -268,6 +282,7 @@ class TrainSettings(JobConfig):
         optimizer: Adam if None.
         schedule: a constant learning rate if None.
         evaluate_images: largest number of held-out images that networks are evaluated on after a change; all if None.
+        evaluate_metrics: further metrics of the held-out images as they are.
         test: whether the last images of the dataset are kept apart, for a test at the end.
     """
 
@@ -287,6 +302,7 @@ class TrainSettings(JobConfig):
     optimizer: Optimizer | None = None
     schedule: Schedule | None = None
     evaluate_images: Annotated[int, Field(ge=1)] | None = None
+    evaluate_metrics: list[MetricName] = []
     test: bool = False
 
     @property

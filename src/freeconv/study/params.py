@@ -25,7 +25,7 @@ from freeconv.measures import MEASURES
 from freeconv.networks import NETWORKS
 from freeconv.registry import load_modules
 from freeconv.study import paths
-from freeconv.study.jobs import Config, Level, Optimizer, Schedule, first_error
+from freeconv.study.jobs import Config, Level, MetricName, Optimizer, Schedule, first_error
 from freeconv.study.parameter_file import read_values, with_changes
 from freeconv.vocabulary import (
     Aggregate,
@@ -149,6 +149,17 @@ class Evaluate(Config):
         "null. Accuracy on images as they are, which decides early stopping, always takes all. Another number is "
         "another run.",
     )
+
+    metrics: list[MetricName] = Field(
+        [],
+        description="What is recorded of the held-out images as they are after each epoch, beside loss and accuracy: "
+        "`val_top_2_acc`, `val_calibration_error`, or one of your own (docs/extending.md). Others are another run.",
+    )
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_unique(cls, metrics: list[str]) -> list[str]:
+        return _unique(metrics)
 
     test: bool = Field(
         False,

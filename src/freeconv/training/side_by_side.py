@@ -103,7 +103,7 @@ class SideBySide:
         for name, (images, labels, rows) in self._sets.items():
             losses, numbers[name] = self._replicas.evaluate(images, labels, rows[self._members])
             if name == "val_acc":
-                numbers["val_loss"] = losses
+                numbers |= {"val_loss": losses, **self._replicas.metrics(images, labels, rows[self._members])}
         return numbers
 
     def record(self, numbers: Mapping[str, np.ndarray], seconds: float, cpu_seconds: float) -> list[Result]:

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from freeconv.errors import FreeconvError
+from freeconv.metrics import Metric
 from freeconv.training.optimizers import Rule, adam
 from freeconv.training.state import MOMENTS, State
 
@@ -30,6 +31,7 @@ class Replicas(NamedTuple):
             measured before its step's update.
         evaluate: takes images, labels and an index (replicas, number), -1 where a replica has fewer images than others;
             returns mean loss and accuracy, (replicas,).
+        metrics: takes what `evaluate` takes; returns further metrics by name, (replicas,).
         weights: takes names of weights, `<layer>/<variable>`, and returns these as NumPy arrays by name, each with a
             leading replica axis.
         keep: takes positions in the stack and returns a stack of these replicas as they are, which goes on in place of
@@ -39,6 +41,7 @@ class Replicas(NamedTuple):
 
     train: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
     evaluate: Callable[[Any, Any, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    metrics: Callable[[Any, Any, np.ndarray], dict[str, np.ndarray]]
     weights: Callable[[Iterable[str]], dict[str, np.ndarray]]
     keep: Callable[[Sequence[int]], "Replicas"]
     state: Callable[[], State]
@@ -75,7 +78,9 @@ def initial_state(models: Sequence[keras.Model], moments: Sequence[str] = MOMENT
     }
 
 
-def compile_replicas(model: keras.Model, rule: Rule | float) -> Callable[[State], Replicas]:
+def compile_replicas(
+    model: keras.Model, rule: Rule | float, metrics: Sequence[Metric] = ()
+) -> Callable[[State], Replicas]:
     """Return the function that makes a stack from a state, trained by cross-entropy.
 
     States of the same number of replicas share one compiled program.
@@ -83,6 +88,7 @@ def compile_replicas(model: keras.Model, rule: Rule | float) -> Callable[[State]
     Args:
         model: from images float32 in [0, 1] to logits; gives the computation, its own weights are not used.
         rule: how a step changes the weights; Adam at this learning rate if it is a number.
+        metrics: those that `Replicas.metrics` computes.
 
     Raises:
         FreeconvError: the Keras backend is neither TensorFlow nor JAX.
@@ -93,11 +99,12 @@ def compile_replicas(model: keras.Model, rule: Rule | float) -> Callable[[State]
     gradient, compiled = BACKENDS[backend]
     train_one, evaluate_one = _steps(model, rule if isinstance(rule, Rule) else Rule(adam, rule), gradient)
     programs = compiled(train_one, updates=True), compiled(evaluate_one, updates=False)
+    measures = {metric: compiled(_parts(model, metric), updates=False) for metric in metrics}
     groups = {"weights": model.trainable_variables, "fixed": model.non_trainable_variables}
     places = {
         variable.path: (group, place) for group, variables in groups.items() for place, variable in enumerate(variables)
     }
-    return lambda state: _stack(*programs, places, state)
+    return lambda state: _stack(*programs, measures, places, state)
 
 
 def _steps(model: keras.Model, rule: Rule, gradient: Callable) -> tuple[Callable, Callable]:
@@ -127,14 +134,31 @@ def _steps(model: keras.Model, rule: Rule, gradient: Callable) -> tuple[Callable
     return train_one, evaluate_one
 
 
+def _parts(model: keras.Model, metric: Metric) -> Callable:
+    """Return the function of one network that sums a metric's parts over images, not compiled."""
+
+    def parts_one(state: State, images: Any, labels: Any, rows: Any, weight: Any) -> tuple[State, Any]:
+        batch = normalised(ops.take(images, rows, axis=0))
+        logits, _ = model.stateless_call(state["weights"], state["fixed"], batch, training=False)
+        parts = metric.parts(ops.cast(logits, "float32"), ops.take(labels, rows, axis=0))
+        return state, ops.sum(parts * weight[:, None], axis=0)
+
+    return parts_one
+
+
 def _stack(
-    train_program: "Program", evaluate_program: "Program", places: Mapping[str, tuple[str, int]], start: State
+    train_program: "Program",
+    evaluate_program: "Program",
+    measures: Mapping[Metric, "Program"],
+    places: Mapping[str, tuple[str, int]],
+    start: State,
 ) -> Replicas:
     """Return a stack of networks that go on from a state.
 
     Args:
         train_program: compiled training step.
         evaluate_program: compiled evaluation step.
+        measures: further metrics, each with its compiled step.
         places: names of weights to where they are in a state.
         start: the state, as `initial_state` gives it.
     """
@@ -148,13 +172,21 @@ def _stack(
         means = ops.convert_to_numpy(sums).astype("float64") / (index.shape[0] * index.shape[2])
         return means[:, 0], means[:, 1]
 
-    def evaluate(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        sums = ops.zeros((number, 2))
+    def summed(program: "Program", images: Any, labels: Any, index: np.ndarray) -> np.ndarray:
+        sums: Any = 0.0
         for rows in padded_batches(index, EVALUATE_BATCH):
             counts = on_device((rows >= 0).astype("float32"))
-            sums = sums + evaluate_program.run(state, (images, labels), (on_device(np.maximum(rows, 0)), counts))
-        means = ops.convert_to_numpy(sums).astype("float64") / (index >= 0).sum(axis=1, keepdims=True)
+            sums = sums + program.run(state, (images, labels), (on_device(np.maximum(rows, 0)), counts))
+        return ops.convert_to_numpy(sums).astype("float64")
+
+    def evaluate(images: Any, labels: Any, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        means = summed(evaluate_program, images, labels, index) / (index >= 0).sum(axis=1, keepdims=True)
         return means[:, 0], means[:, 1]
+
+    def metrics(images: Any, labels: Any, index: np.ndarray) -> dict[str, np.ndarray]:
+        numbers = (index >= 0).sum(axis=1).tolist()
+        sums = {metric: summed(program, images, labels, index) for metric, program in measures.items()}
+        return {metric.name: np.array(list(map(metric.value, of, numbers))) for metric, of in sums.items()}
 
     def weights(names: Iterable[str]) -> dict[str, np.ndarray]:
         held = train_program.value(state)
@@ -165,9 +197,9 @@ def _stack(
 
     def keep(positions: Sequence[int]) -> Replicas:
         kept = keras.tree.map_structure(lambda array: array[positions], now())
-        return _stack(train_program, evaluate_program, places, kept)
+        return _stack(train_program, evaluate_program, measures, places, kept)
 
-    return Replicas(train, evaluate, weights, keep, now)
+    return Replicas(train, evaluate, metrics, weights, keep, now)
 
 
 def is_out_of_memory(error: Exception) -> bool:

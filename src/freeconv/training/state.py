@@ -11,21 +11,22 @@ from freeconv.augmentations import metrics
 if TYPE_CHECKING:
     import numpy as np
 
-    from freeconv.study.jobs import RunConfig
+    from freeconv.study.jobs import RunConfig, TrainSettings
 
 State = dict[str, Any]  # of the networks of a stack (see `freeconv.training.stack.initial_state`)
 MOMENTS = ("first", "second")
 LATER = ("clean_train_acc", "learning_rate", "steps", "cpu_seconds")  # of the history, not in files of before
 
 
-def history_names(evaluated: Iterable[str]) -> tuple[str, ...]:
+def history_names(run: TrainSettings) -> tuple[str, ...]:
     """Return the names of all that a run records after each epoch.
 
     Returns:
-        Losses; accuracies (see `freeconv.augmentations.metrics`); `learning_rate`; `steps` of the epoch; and
-        `cpu_seconds`, processor time that it took, of runs trained side by side an equal share.
+        Losses; accuracies (see `freeconv.augmentations.metrics`); further metrics, if any; `learning_rate`; `steps` of
+        the epoch; and `cpu_seconds`, processor time that it took, of runs trained side by side an equal share.
     """
-    return ("train_loss", "val_loss", *metrics(evaluated), "learning_rate", "steps", "cpu_seconds")
+    accuracies = metrics(run.evaluate)
+    return ("train_loss", "val_loss", *accuracies, *run.evaluate_metrics, "learning_rate", "steps", "cpu_seconds")
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Result:
     stack: int = 0
 
     def __post_init__(self) -> None:
-        for name in history_names(self.run.evaluate):
+        for name in history_names(self.run):
             self.history.setdefault(name, [])
 
     @property

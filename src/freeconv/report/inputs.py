@@ -1,0 +1,106 @@
+"""What the report's pages are made of."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from freeconv.report.html_tables import Counts, run_counts
+from freeconv.report.medians import Medians, medians_of
+from freeconv.study.claims import Claim
+from freeconv.study.params import Params
+
+# Tables that pages are made of.
+TABLES = (
+    "accuracy",
+    "accuracy_by_epoch",
+    "authors",
+    "calibration",
+    "checklist",
+    "claims",
+    "compared",
+    "dataset",
+    "distance",
+    "problems",
+    "runs",
+    "search",
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where, when and from what the report was made.
+
+    Attributes:
+        study: the study's folder, as seen from the project's.
+        file: the parameter file; empty if parameters were passed by hand.
+        commit: the project's; empty if it is not under Git.
+        date: of the report, as 2026-11-28.
+        citation: content of the project's CITATION.cff; empty if there is none.
+    """
+
+    study: str
+    file: str
+    commit: str
+    date: str
+    citation: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What pages are made of.
+
+    Attributes:
+        params: the study.
+        tables: those of `TABLES` by name.
+        trained_distances: medians of kernel distances after training, columns as of the table `accuracy`.
+        pictures: content of the SVG files that there are, by their paths relative to the pages.
+        numbers: those behind figures, by the path of their CSV files relative to the pages.
+        claims: the claims by id, for their margins.
+        files: paths of the runs and logs that there are, and of the files of pictures relative to the pages.
+        origin: where, when and from what the report is made.
+    """
+
+    params: Params
+    tables: Mapping[str, pd.DataFrame]
+    trained_distances: pd.DataFrame
+    pictures: Mapping[str, str]
+    numbers: Mapping[str, pd.DataFrame]
+    claims: Mapping[str, Claim]
+    files: Collection[str]
+    origin: Origin
+
+    def rows(self, table: str, dataset: str, augmentation: str) -> pd.DataFrame:
+        """Return the rows of a table that are of one dataset and augmentation."""
+        return _of(self.tables[table], dataset, augmentation)
+
+    def medians(self, dataset: str, augmentation: str) -> Medians:
+        """Return the medians of one dataset and augmentation."""
+        accuracy, distances = (self.rows(table, dataset, augmentation) for table in ("accuracy", "distance"))
+        return medians_of(accuracy, _of(self.trained_distances, dataset, augmentation), distances)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """The number of runs of each cell."""
+        return run_counts(self.tables["runs"])
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """The number of positions of the FCN's first layer, by dataset."""
+        runs = self.tables["runs"]
+        free = runs[runs["network"] == "fcn"].drop_duplicates("dataset")
+        return {str(row.dataset): int(row.positions) for row in free.itertuples(index=False)}  # type: ignore[arg-type]
+
+    @cached_property
+    def images(self) -> dict[str, int]:
+        """The number of images of each dataset whose file was there when tables were made."""
+        classes = self.tables["dataset"]
+        classes = classes[classes["kind"] == "class"]
+        return {str(dataset): int(rows["number"].sum()) for dataset, rows in classes.groupby("dataset", sort=False)}
+
+
+def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:
+    """Return the rows of one dataset and augmentation."""
+    return table[(table["dataset"] == dataset) & (table["augmentation"] == augmentation)]
