@@ -310,7 +310,7 @@ def test_a_stack_that_does_not_fit_is_split_and_told(folder, tmp_path, monkeypat
     assert len(results) == 3
     printed = capsys.readouterr().out.splitlines()
     assert [line for line in printed if re.fullmatch(r"  \w+, \w+ \d+( × \d+)*: [\d,]+ weights", line)]
-    assert [line for line in printed if "stack" in line] == [
+    assert [line for line in printed if line.startswith("a stack")] == [
         "a stack of 3 runs does not fit the device's memory: split into 2 and 1"
     ]
 
