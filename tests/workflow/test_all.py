@@ -71,6 +71,15 @@ def test_every_job_has_a_log_and_a_benchmark(study):
     assert re.search(r"mnist-5k fcn translate 0\.2 fold 3: epoch 2/2, train_loss [\d.]+.*at most 0:00:00 left", text)
 
 
+def test_snakemakes_own_report_holds_pages_tables_and_figures(study, tmp_path):
+    done = run("snakemake", "--report", str(tmp_path / "study.zip"), cwd=study)
+    assert done.returncode == 0, done.stdout[-5000:]
+    with zipfile.ZipFile(tmp_path / "study.zip") as file:
+        held = {Path(name).name for name in file.namelist()}
+    assert {"index.html", "runs.html", "claims.csv", "compared.csv", "mnist-5k-translate-answer.svg"} <= held
+    assert "history.csv" not in held
+
+
 def test_a_second_run_does_nothing(study):
     assert planned(study) == {}
     assert "Nothing to be done" in run("snakemake", "-n", cwd=study).stdout
