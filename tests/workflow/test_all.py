@@ -4,6 +4,7 @@ import csv
 import math
 import os
 import re
+import zipfile
 import shutil
 from collections import Counter
 from contextlib import contextmanager
