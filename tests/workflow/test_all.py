@@ -4,8 +4,8 @@ import csv
 import math
 import os
 import re
-import zipfile
 import shutil
+import zipfile
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
