@@ -34,6 +34,7 @@ Spec = dict[str, Any]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 340  # pixels
+FEW_EPOCHS = 12  # whose dots are told apart
 PALE = 0.7  # opacity of lines behind the chosen ones
 OURS, PAPER = "this study", "the paper"
 EPOCH = "Epoch"
@@ -178,7 +179,7 @@ def accuracy_by_epoch(
         chosen.mark_area(opacity=0.2).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), color),
         chosen.mark_line(strokeWidth=2.5).encode(x, y, color),
         chosen.mark_point(filled=True, opacity=1)
-        .encode(x, y, color, size=alt.condition(nearest, alt.value(120), alt.value(14)), tooltip=tips)
+        .encode(x, y, color, size=alt.condition(nearest, alt.value(120), alt.value(_dot(rows))), tooltip=tips)
         .add_params(nearest),
     ]
     columns = [("metric", "Images"), ("network", "Network"), ("level", "Level"), ("epoch", EPOCH), *ACCURACY_COLUMNS]
@@ -228,7 +229,7 @@ def distance(
         chosen.mark_area(opacity=0.2).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), color, detail="radius:N"),
         chosen.mark_line(strokeWidth=3).encode(x, y, color, strokeDash=dash),
         chosen.mark_point(filled=True, opacity=1)
-        .encode(x, y, color, size=alt.condition(nearest, alt.value(120), alt.value(14)), tooltip=tips)
+        .encode(x, y, color, size=alt.condition(nearest, alt.value(120), alt.value(_dot(rows))), tooltip=tips)
         .add_params(nearest),
     ]
     tables = {"rows": table, "independent": pd.DataFrame({"value": [100]})}
@@ -335,6 +336,11 @@ def _accuracies(rows: pd.DataFrame, mean: str) -> pd.DataFrame:
 def _networks(networks: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return titles and colours of networks."""
     return [network_title(name) for name in networks], [variable(network_color(name)) for name in networks]
+
+
+def _dot(rows: pd.DataFrame) -> int:
+    """Return the size of dots on lines by epoch: of long ones none are seen, they would hide how lines are dashed."""
+    return 14 if rows["epoch"].nunique() <= FEW_EPOCHS else 0
 
 
 def _numbers(*columns: tuple[str, str]) -> list[alt.Tooltip]:

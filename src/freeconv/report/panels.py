@@ -165,11 +165,10 @@ def draw_chance(axes: Axes, chance: float | None) -> None:
         axes.axhline(100 * chance, **INDEPENDENT)
         axes.annotate(
             "chance",
-            (1, 100 * chance),
+            (0, 100 * chance),
             xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
+            xytext=(3, 2),
             textcoords="offset points",
-            ha="right",
             va="bottom",
             color=SOFT[0],
             fontsize="small",
@@ -214,7 +213,7 @@ def zoom(axes: Axes, table: pd.DataFrame, x: str, y: str, draw: Callable[[Axes],
     if not len(crowded) or crowded[0] > 0.5 * len(places) or least[crowded[0]] < low + 0.7 * (high - low):
         return None
     first = max(crowded[0], 1)
-    inset = axes.inset_axes((0.5, 0.16, 0.48, 0.42))
+    inset = axes.inset_axes((0.5, 0.3, 0.48, 0.38))
     draw(inset)
     ordinates = table.loc[table[x] >= places[first], y]
     margin = 0.08 * max(ordinates.max() - ordinates.min(), 0.5)
