@@ -1,5 +1,6 @@
 """The report as readers have it: on screens of several sizes, in the dark, in print, without scripts."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +32,7 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        shutil.copy(Path(__file__).parents[2] / "CITATION.cff", folder)
         write_data("mnist-5k")
         write_runs(PARAMS)
         write_traces(PARAMS)
@@ -171,11 +173,9 @@ def test_what_was_not_run_is_counted_and_opens_for_a_link(opened, reports):
     row.wait_for(state="visible")
 
 
-def test_the_citation_can_be_copied(browser, reports, opened):
+def test_the_citation_can_be_copied(opened):
     page = opened("index.html", permissions=["clipboard-read", "clipboard-write"])
     button = page.get_by_role("button", name="Copy citation")
-    if page.locator("#bibtex").count() == 0:
-        pytest.skip("a study outside of the project has no CITATION.cff")
     button.click()
     page.get_by_role("button", name="Copied").wait_for()
     assert "@article{ott2020" in page.evaluate("navigator.clipboard.readText()")

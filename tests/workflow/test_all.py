@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shutil
+import zipfile
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_every_job_has_a_log_and_a_benchmark(study):
     assert len(logs) == 18
     text = (study / "logs/train/mnist-5k/fcn/translate.log").read_text()
     assert re.search(r"mnist-5k fcn translate 0\.2 fold 3: epoch 2/2, train_loss [\d.]+.*at most 0:00:00 left", text)
+
+
+def test_snakemakes_own_report_holds_pages_tables_and_figures(study, tmp_path):
+    done = run("snakemake", "--report", str(tmp_path / "study.zip"), cwd=study)
+    assert done.returncode == 0, done.stdout[-5000:]
+    with zipfile.ZipFile(tmp_path / "study.zip") as file:
+        held = {Path(name).name for name in file.namelist()}
+    assert {"index.html", "runs.html", "claims.csv", "compared.csv", "mnist-5k-translate-answer.svg"} <= held
+    assert "history.csv" not in held
 
 
 def test_a_second_run_does_nothing(study):
