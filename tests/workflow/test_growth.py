@@ -154,6 +154,10 @@ def test_an_experiment_with_more_epochs_trains_only_these(finished, tmp_path):
     git("config", "user.email", "test@example.org", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "Start", cwd=folder)
+    dvc("repro", "train", cwd=folder)
+    assert lines(folder) == [1]  # nothing was left to train
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "Run", cwd=folder)
     dvc("exp", "run", "-S", "train.epochs=3", "train", cwd=folder)
     assert epochs(folder) == {"none/0/fold-0.h5": 3}
     assert lines(folder) == [1, 2, 3]
