@@ -167,7 +167,8 @@ def test_an_experiment_with_more_epochs_trains_only_these(finished, tmp_path):
     assert planned(folder, "all_train") == {}
     # a run in one go gives the same
     whole = shutil.copytree(finished, tmp_path / "whole", symlinks=True)
-    shutil.rmtree(whole / "results/train")
+    for made in ("results/train", "logs"):
+        shutil.rmtree(whole / made)
     write_params(whole, **changed(epochs=3))
     train_all(whole)
     assert lines(whole) == [1, 2, 3]
