@@ -154,6 +154,10 @@ def test_an_experiment_with_more_epochs_trains_only_these(finished, tmp_path):
     git("config", "user.email", "test@example.org", cwd=folder)
     git("add", "-A", cwd=folder)
     git("commit", "-qm", "Start", cwd=folder)
+    dvc("repro", "train", cwd=folder)
+    assert lines(folder) == [1]  # nothing was left to train
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "Run", cwd=folder)
     dvc("exp", "run", "-S", "train.epochs=3", "train", cwd=folder)
     assert epochs(folder) == {"none/0/fold-0.h5": 3}
     assert lines(folder) == [1, 2, 3]
@@ -163,7 +167,8 @@ def test_an_experiment_with_more_epochs_trains_only_these(finished, tmp_path):
     assert planned(folder, "all_train") == {}
     # a run in one go gives the same
     whole = shutil.copytree(finished, tmp_path / "whole", symlinks=True)
-    shutil.rmtree(whole / "results/train")
+    for made in ("results/train", "logs"):
+        shutil.rmtree(whole / made)
     write_params(whole, **changed(epochs=3))
     train_all(whole)
     assert lines(whole) == [1, 2, 3]
