@@ -121,7 +121,7 @@ def test_damaged_hashes_of_tables_are_found(study):
     sums.write_text("")
     (finding,) = examine_files(PARAMS)
     assert finding.where == "reports"
-    assert "16 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
+    assert "17 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
     sums.unlink()
     (finding,) = examine_files(PARAMS)
     assert finding.what == f"1 of {len(grid.report_files(PARAMS))} files are missing, as {sums}"
