@@ -23,6 +23,7 @@ from freeconv.machine.locks import lock_file
 from freeconv.machine.snakemake_notes import MARKS
 from freeconv.machine.watchdog import LIVE_RUN
 from freeconv.storage.hdf5 import write_h5
+from freeconv.storage.pictures import sealed_svg
 from freeconv.study import grid
 from freeconv.study import paths as study_paths
 from tests.data.pictures import encoded, picture, two_classes, write_files
@@ -33,7 +34,8 @@ PARAMS = small_params(**SECTIONS)
 # stand for figures, drawings, exports and pages
 CONTENTS = {
     ".png": b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IEND" + bytes.fromhex("ae426082"),
-    ".svg": b"<svg></svg>\n",
+    ".svg": sealed_svg("<svg></svg>\n").encode(),
+    ".pdf": b"%PDF-1.4\n%%EOF\n",
     ".html": b"<html></html>\n",
     ".csv": b"level\n",
     ".md": b"| level |\n",
@@ -102,7 +104,7 @@ def test_every_kind_of_damage_is_found_in_every_kind_of_file(study):
         middle = len(content) // 2
         flipped = content[:middle] + bytes([content[middle] ^ 0x55]) + content[middle + 1 :]
         # those without a hash are looked at from behind alone; in HDF5, there may be nothing in the middle
-        hashed = path.endswith(".png") or path.startswith(("results", "reports/tables", "reports/metrics"))
+        hashed = path.endswith((".png", ".svg")) or path.startswith(("results", "reports/tables", "reports/metrics"))
         for damaged in (content[:-10], b"", *([flipped] if hashed and not path.endswith(".h5") else [])):
             Path(path).write_bytes(damaged)
             with pytest.raises(FreeconvError, match=f"^{path}: expected .*; remove"):
@@ -119,7 +121,7 @@ def test_damaged_hashes_of_tables_are_found(study):
     sums.write_text("")
     (finding,) = examine_files(PARAMS)
     assert finding.where == "reports"
-    assert "16 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
+    assert "17 files, as reports/tables/accuracy.csv: expected its SHA-256 in reports/tables/SHA256SUMS" in finding.what
     sums.unlink()
     (finding,) = examine_files(PARAMS)
     assert finding.what == f"1 of {len(grid.report_files(PARAMS))} files are missing, as {sums}"
