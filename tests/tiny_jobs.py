@@ -73,7 +73,7 @@ def data_about(seed: int = 0, dataset: str = "tiny") -> dict:
 
 def histories(run, epochs: int) -> dict[str, np.ndarray]:
     """Return histories of zeros."""
-    return {f"history/{name}": np.zeros(epochs, "float32") for name in history_names(run.evaluate)}
+    return {f"history/{name}": np.zeros(epochs, "float32") for name in history_names(run)}
 
 
 def run_about(run, epochs: int, data_sha256: str) -> dict:

@@ -12,7 +12,7 @@ from keras import ops
 
 from freeconv.errors import FreeconvError
 from freeconv.metrics import METRICS, metrics_named
-from freeconv.registry import load_modules
+from freeconv.registry import MODULES, load_modules
 from freeconv.storage.hdf5 import read_h5
 from freeconv.storage.run_file import read_run
 from freeconv.study.params import check_params
@@ -50,8 +50,9 @@ def test_a_network_that_is_sure_and_right_is_calibrated_and_one_that_is_sure_and
 
 
 @pytest.fixture
-def confidence(tmp_path):
+def confidence(tmp_path, monkeypatch):
     """Add the metric that docs/extending.md shows, from a file outside the package."""
+    monkeypatch.setenv(MODULES, "")  # and what it is afterwards is no other test's
     (module,) = re.findall(r"`mine/confidence.py`:\n\n```python\n(.*?)```", EXTENDING, flags=re.DOTALL)
     path = tmp_path / "confidence.py"
     path.write_text(module)
