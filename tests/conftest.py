@@ -7,7 +7,7 @@ from filelock import FileLock
 from tests.made_study import small_params, write_study
 from tests.shared import shared_folder
 
-LONGEST = ("test_all.py", "test_experiments.py", "test_growth.py", "test_train.py")  # a file is one process's
+LONGEST = ("test_experiments.py", "test_all.py", "test_growth.py", "test_train.py")  # a file is one process's
 BROWSER = Path(__file__).parent / "browser"  # has a command of its own: make test-browser
 
 # Networks of tests are compiled for seconds and run for milliseconds: XLA takes a third less time to compile what it
@@ -24,8 +24,13 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files, so that none is left to one process at the end."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    """Begin with the longest files, then whole workflows, so that none is left to one process at the end."""
+
+    def place(item):
+        longest = LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+        return longest, "workflow" not in item.path.parts
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)
