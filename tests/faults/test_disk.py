@@ -1,5 +1,6 @@
 """A disk that is full, or a folder that cannot be written, in each phase and for the whole study."""
 
+import re
 import shutil
 import subprocess
 
@@ -69,6 +70,9 @@ def tried(command, project, folder, out, fault, room):
     )
 
 
+PARAMETERS = r"<dt>Parameters</dt><dd>.*?</dd>"
+
+
 def reported(out) -> str:
     """Return the one line that the first command ended with."""
     assert (out / "first.code").read_text().strip() == "1", (out / "first.txt").read_text()
@@ -93,6 +97,8 @@ def same(path, one, other) -> bool:
         }
     if path.startswith("results/") and path.endswith(".csv"):
         return read_csv(one)[0].equals(read_csv(other)[0])
+    if path.endswith(".html"):  # says from which parameter file it was made
+        return re.sub(PARAMETERS, "", one.read_text()) == re.sub(PARAMETERS, "", other.read_text())
     return one.read_bytes() == other.read_bytes()
 
 

@@ -256,7 +256,7 @@ def draw_distance_to_shared(rows: pd.DataFrame, augmentation: str, positions: Ma
     """
 
     def finish(axes: Axes) -> None:
-        for layer in set(rows["layer"]) & set(positions):
+        for layer in sorted(set(rows["layer"]) & set(positions)):
             axes.axhline(100 * np.sqrt(1 - 1 / positions[layer]), **INDEPENDENT)
         axes.set_ylim(0, 103)
 
