@@ -1,6 +1,6 @@
 """Run all benchmarks, one after another, and write docs/performance.md from their results.
 
-About eleven minutes on two cores. Nothing else should run on the machine meanwhile.
+More than a quarter of an hour on two cores. Nothing else should run on the machine meanwhile.
 
     python benchmarks/run.py              # peers: pip install -e '.[bench]'
     python benchmarks/run.py --page-only  # only the page, from the results that are there

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from freeconv.errors import FreeconvError
-from freeconv.metrics import METRICS, metrics_named
+from freeconv.metrics import METRICS, Metric, mean, metrics_named
 from freeconv.registry import MODULES, load_modules
 from freeconv.storage.hdf5 import read_h5
 from freeconv.storage.run_file import read_run
@@ -93,6 +93,12 @@ def test_runs_record_the_metrics_that_are_named(folder, tmp_path, confidence):  
 def test_metrics_that_are_not_there_are_refused(metrics, message):
     with pytest.raises(FreeconvError, match=message):
         small_params(evaluate={"metrics": metrics})
+
+
+@pytest.mark.parametrize("name", ["val_acc", "val_loss", "steps", "val_", "Val_x", "val_a b"])
+def test_a_metric_may_not_take_the_place_of_what_is_recorded_anyway(name):
+    with pytest.raises(FreeconvError, match=f"name of a metric: .* received '{name}'"):
+        Metric(name=name, parts=lambda *_: None, value=mean, title="taken")
 
 
 def test_the_optimizer_that_the_page_shows_is_one():

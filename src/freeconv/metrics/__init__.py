@@ -6,10 +6,12 @@ shows how to add one, in this folder or from outside the package.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from freeconv.errors import FreeconvError
 from freeconv.registry import Registry, shown
 
 if TYPE_CHECKING:  # who reads the names of metrics need not wait for it
@@ -35,6 +37,14 @@ class Metric:
     value: Callable[[np.ndarray, int], float]
     order: int = shown(100)
     title: str = shown()
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is no column of its own."""
+        if not re.fullmatch(r"val_[a-z0-9_]+", self.name) or self.name in ("val_acc", "val_loss"):
+            raise FreeconvError(
+                "name of a metric: expected val_ and lower-case letters, digits and _, other than val_acc and "
+                f"val_loss, which are always recorded; received {self.name!r}"
+            )
 
 
 METRICS: Registry[Metric] = Registry("metric", __name__)
