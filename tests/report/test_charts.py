@@ -1,6 +1,7 @@
 import io
 import json
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from freeconv.report import charts
 from freeconv.report.distance_rows import in_percent, with_spread
 from freeconv.report.forest_rows import forest_rows
 from freeconv.report.thinning import MOST, thinned
+from tests.workflow.project import ROOT
 
 NETWORKS, LEVELS, POSITIONS = ["fcn", "cnn"], [0, 0.2, 0.4], {"free_1": 81}
 
@@ -117,6 +119,12 @@ def test_the_bundle_is_one_script_without_addresses_that_a_page_would_load():
     assert "vegaEmbed" in text
     assert "</script" not in text.lower()
     assert len(text) < 1_000_000  # of a page of four
+
+
+def test_dvcs_page_of_plots_has_the_same_bundle():
+    assert f"<script>{{\n{charts.bundle()}\n}}</script>" in (ROOT / ".dvc/plots/page.html").read_text()
+    used = json.loads((ROOT / ".dvc/plots/by_level.json").read_text())["$schema"]
+    assert used.rpartition("/")[2] == f"{alt.SCHEMA_VERSION.partition('.')[0]}.json"
 
 
 def test_long_curves_are_thinned_and_keep_their_ends():
