@@ -40,6 +40,40 @@ def test_sentences_are_made_from_numbers():
     )
 
 
+def test_accuracies_are_those_of_the_last_epoch_at_the_lowest_and_the_highest_level():
+    rows = pd.DataFrame(
+        [
+            (network, metric, level, epoch, accuracy / 100)
+            for network, metric, level, epoch, accuracy in [
+                *(("fcn", "val_acc", 0.0, 1, 50), ("fcn", "val_acc", 0.0, 2, 90), ("fcn", "val_acc", 0.2, 2, 91)),
+                *(("fcn", "val_acc", 0.4, 1, 60), ("fcn", "val_acc", 0.4, 2, 92.25), ("fcn", "swap_acc", 0.0, 2, 40)),
+                *(("fcn", "train_acc", 0.4, 2, 10), ("fcn-vcp-0.9", "val_acc", 0.4, 3, 85)),
+            ]
+        ],
+        columns=["network", "metric", "level", "epoch", "mean"],
+    )
+    text = "Of held-out images the FCN is right on 90.0 % (level 0) and 92.2 % (level 0.4); the FCN"
+    assert finding("accuracy", rows).startswith(text)
+    assert finding("accuracy-0.4", rows).endswith(" 85.0 % (level 0.4).")
+    assert finding("swap", rows) == "With quadrants exchanged the FCN is right on 40.0 % (level 0)."
+
+
+def test_transfer_is_that_of_the_furthest_shift():
+    rows = pd.DataFrame(
+        [
+            ("cnn", level, "horizontal_shift_acc", shift, value)
+            for level, shift, values in [(0, 0.25, (0.1, 0.3, 0.2)), (0, 0, (0.9,)), (0.4, 0.25, (0.8,))]
+            for value in values
+        ]
+        + [("cnn", 0.4, "angle_acc", 90, 0.5)],
+        columns=["network", "level", "measure", "setting", "value"],
+    )
+    assert finding("transfer", rows) == (
+        "Of images shifted right by 25 % of their width the CNN is right on 20.0 % (level 0) and 80.0 % (level 0.4)."
+    )
+    assert finding("transfer", rows[rows["measure"] == "angle_acc"]) == ""
+
+
 def test_every_part_of_the_sharing_figure_has_a_sentence(made):
     folder, params = made
     for subject, name in grid.figures(params):

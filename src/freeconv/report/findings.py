@@ -16,9 +16,9 @@ def finding(name: str, rows: pd.DataFrame) -> str:
         name: of the figure, as `grid.figures` gives it.
         rows: the numbers behind it: its file `.csv`.
     """
-    if name not in SENTENCES or rows.empty:
-        return ""
-    return SENTENCES[name](rows)
+    # that of missing connections is called accuracy-<level>
+    sentence = SENTENCES.get("accuracy" if name.startswith("accuracy-") else name)
+    return sentence(rows) if sentence and len(rows) else ""
 
 
 def _answer(rows: pd.DataFrame) -> str:
@@ -32,6 +32,42 @@ def _answer(rows: pd.DataFrame) -> str:
             part += f" and {100 * best['ours']:.1f} % at level {level_text(best['level'])}, its best"
         parts.append(f"the {network_title(str(network))} is right on {part}")
     return f"Of translated images {'; '.join(parts)}." if parts else ""
+
+
+def _accuracy(rows: pd.DataFrame) -> str:
+    """Say how accurate networks are after the last epoch on held-out images as they are."""
+    return _by_network(_last_epoch(rows[rows["metric"] == "val_acc"]), "mean", "Of held-out images {parts}.")
+
+
+def _swap(rows: pd.DataFrame) -> str:
+    """Say how accurate networks are after the last epoch on images with exchanged quadrants."""
+    return _by_network(_last_epoch(rows[rows["metric"] == "swap_acc"]), "mean", "With quadrants exchanged {parts}.")
+
+
+def _transfer(rows: pd.DataFrame) -> str:
+    """Say how accurate networks are on images shifted to the right as far as was tried."""
+    shifts = rows[rows["measure"] == "horizontal_shift_acc"]
+    furthest = shifts["setting"].max() if len(shifts) else 0
+    if furthest <= 0:
+        return ""
+    shifted = shifts[shifts["setting"] == furthest]
+    medians = shifted.groupby(["network", "level"], sort=False)["value"].median().reset_index()
+    return _by_network(medians, "value", f"Of images shifted right by {100 * furthest:.0f} % of their width {{parts}}.")
+
+
+def _last_epoch(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each network's and level's last epoch."""
+    return rows[rows["epoch"] == rows.groupby(["network", "level"])["epoch"].transform("max")]
+
+
+def _by_network(rows: pd.DataFrame, column: str, text: str) -> str:
+    """Return a sentence about a share at the lowest and the highest level, network by network; empty without any."""
+    rows, form = rows.assign(share=100 * rows[column]), "the {network} is right on {ends}"
+    parts = [
+        _of_ends(its, "share", "{:.1f} %", form, network=network_title(str(network)))
+        for network, its in rows.groupby("network", sort=False)
+    ]
+    return text.format(parts="; ".join(filter(None, parts))) if any(parts) else ""
 
 
 def _distance(rows: pd.DataFrame) -> str:
@@ -96,6 +132,9 @@ def _of_ends(rows: pd.DataFrame, column: str, form: str, text: str, **words: str
 
 SENTENCES: dict[str, Callable[[pd.DataFrame], str]] = {
     "answer": _answer,
+    "accuracy": _accuracy,
+    "swap": _swap,
+    "transfer": _transfer,
     "distance": _distance,
     "distance-by-radius": _by_radius,
     "signal-to-noise": _signal,
