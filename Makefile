@@ -37,6 +37,7 @@ demo: .venv/installed ## the study of params.yaml on real digits; then open repo
 	@snakemake
 
 restore: .venv/installed ## data and results of this commit from the DVC remote; Snakemake then has nothing to do
+	python -c "from dvc.repo import Repo; Repo().drop_data_index()"  # docs/dvc-killed-push.md
 	dvc pull
 
 test: .venv/installed ## the tests: ten minutes on two cores

@@ -91,7 +91,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
     for fault, *numbers in [("", *COLUMNS), *rows]:
         terminalreporter.line(f"{fault:{width}} " + " ".join(f"{number:>10}" for number in numbers))
     page = config.getoption("--faults-page")
-    if page and exitstatus == pytest.ExitCode.OK:
+    if page and exitstatus == pytest.ExitCode.OK and not hasattr(config, "workerinput"):
         from freeconv.machine.environment import processor  # imports Keras
 
         seconds = time.monotonic() - config.stash[STARTED]

@@ -112,12 +112,14 @@ def test_nested_values_of_config_are_those_of_a_file(project, changes, expected)
         ),
     ],
 )
-def test_what_snakemake_is_given_is_refused_in_one_line(project, arguments, message):
+def test_what_snakemake_is_given_is_refused_in_one_line(project, count, arguments, message):
     done = run("snakemake", "-n", *arguments, cwd=project)
     assert done.returncode == 1
     assert error(done.stdout).startswith(message)
+    count(WRONG, reported=1)
 
 
+WRONG = "a parameter file or option that is wrong"
 FAULTS = {
     "duplicate": (lambda text: text + "train: {batch: 10}\n", "expected each key once, received train again"),
     "two readings": (lambda text: text.replace("seed: 0", "seed: 010"), "received 010; write 8 or 10 or '010'"),
@@ -132,7 +134,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_wrong_file_is_refused_alike_by_all(project, fault):
+def test_a_wrong_file_is_refused_alike_by_all(project, count, fault):
     change, message = FAULTS[fault]
     params = project / "params.yaml"
     before = params.read_text()
@@ -148,6 +150,7 @@ def test_a_wrong_file_is_refused_alike_by_all(project, fault):
             assert done.returncode != 0
             assert "Running stage 'shards'" not in done.stdout
             assert "missing" in done.stdout or "corrupted" in done.stdout or message in done.stdout
+        count(WRONG, reported=1)
     finally:
         params.write_text(before)
 

@@ -12,6 +12,7 @@ import pytest
 from tests.workflow.project import copy_project, planned, project_environment, run
 
 TINY = {"networks": ["cnn"], "held_out": [0], "epochs": 1, "batch": 20, "folds": 2}
+PLACE = "a folder or disk that a run needs is missing, full or read-only"
 LEVELS = [0.1, 0.2, 0.3, 0.4]
 
 
@@ -34,20 +35,22 @@ def error(done):
 
 
 @pytest.mark.parametrize("home", ["/dev/null/none", "/proc", "/no/such/home"])
-def test_no_home_is_needed(folder, monkeypatch, home):
+def test_no_home_is_needed(folder, monkeypatch, count, home):
     monkeypatch.setenv("HOME", home)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert planned(folder, "--forceall", "all_data") == {"fetch": 1, "all_data": 1}
     done = run("snakemake", "--force", "data/mnist-5k.h5", cwd=folder)
+    count("a home that is missing or cannot be written", recovered=done.returncode == 0)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
 @pytest.mark.representative
 @pytest.mark.parametrize("options", [["-n"], ["all_data"]])
-def test_no_folder_for_temporary_files(folder, monkeypatch, options):
+def test_no_folder_for_temporary_files(folder, monkeypatch, count, options):
     monkeypatch.setenv("TMPDIR", "/no/such/folder")
     expected = "TMPDIR: expected a folder, received /no/such/folder, which is none; make it or unset TMPDIR"
     assert error(run("snakemake", *options, cwd=folder)) == expected
+    count(PLACE, reported=1)
 
 
 def mounted(command, folder, before):
@@ -59,23 +62,25 @@ def mounted(command, folder, before):
 
 @pytest.mark.parametrize("command", ["snakemake -n", "snakemake all_data", "snakemake --forceall -n all_data"])
 @pytest.mark.parametrize("notes", [True, False])
-def test_a_project_that_cannot_be_written(folder, tmp_path, command, notes):
+def test_a_project_that_cannot_be_written(folder, tmp_path, count, command, notes):
     shutil.copytree(folder, tmp_path / "read-only", symlinks=True)
     if not notes:
         shutil.rmtree(tmp_path / "read-only/.snakemake")
     mount = f"mount --bind {tmp_path}/read-only {tmp_path}/read-only && mount -o remount,bind,ro {tmp_path}/read-only"
     line = error(mounted(command, tmp_path / "read-only", mount))
     assert line.startswith(f"{tmp_path}/read-only: expected a folder that can be written, received one that cannot (")
+    count(PLACE, reported=1)
 
 
-def test_a_full_folder_for_temporary_files(folder, tmp_path):
+def test_a_full_folder_for_temporary_files(folder, tmp_path, count):
     mount = f"mount -t tmpfs -o size=64k none {tmp_path} && export TMPDIR={tmp_path}"
     line = error(mounted("snakemake all_data", folder, mount))
     assert line.startswith(f"TMPDIR ({tmp_path}): expected room for 1 MB, received none (No space left on device)")
+    count(PLACE, reported=1)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "torch", "Tensorflow", "numpy "])
-def test_a_backend_that_is_not_there(folder, monkeypatch, name):
+def test_a_backend_that_is_not_there(folder, monkeypatch, count, name):
     monkeypatch.setenv("KERAS_BACKEND", name)
     if name == "torch":
         pytest.importorskip("keras")
@@ -84,6 +89,7 @@ def test_a_backend_that_is_not_there(folder, monkeypatch, name):
     line = error(run("freeconv", "drawings", "params.yaml", cwd=folder))
     assert line.startswith("KERAS_BACKEND: expected ")
     assert f"received {name}" in line
+    count("a backend that is not there", reported=1)
 
 
 @pytest.mark.representative
@@ -120,7 +126,7 @@ def until(process, text):
 
 
 @pytest.mark.parametrize("delay", [0, 0.002, 0.004, 0.008])
-def test_sigterm_while_a_job_is_booked_does_not_hang(folder, delay):
+def test_sigterm_while_a_job_is_booked_does_not_hang(folder, count, delay):
     shutil.rmtree(folder / "results", ignore_errors=True)
     process = started(folder, "snakemake", "all_shards", "--quiet", "host")
     text = until(process, "Finished jobid")
@@ -132,11 +138,13 @@ def test_sigterm_while_a_job_is_booked_does_not_hang(folder, delay):
         os.killpg(process.pid, signal.SIGKILL)
         raise
     assert "Traceback" not in text
-    assert run("snakemake", "all_shards", cwd=folder).returncode == 0
+    again = run("snakemake", "all_shards", cwd=folder)
+    count("SIGTERM and Ctrl-C", recovered=again.returncode == 0)
+    assert again.returncode == 0
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_ctrl_c_prints_no_traceback(folder, times):
+def test_ctrl_c_prints_no_traceback(folder, count, times):
     shutil.rmtree(folder / "results", ignore_errors=True)
     process = started(folder, "snakemake", "all_train", "--quiet", "host")
     text = until(process, "rule train_translate:")
@@ -149,6 +157,7 @@ def test_ctrl_c_prints_no_traceback(folder, times):
     assert "Traceback" not in text
     logs = [path.read_text() for path in (folder / "logs/train").rglob("*.log")]
     assert not any("Traceback" in log for log in logs)
+    count("SIGTERM and Ctrl-C", recovered=1)
 
 
 @pytest.mark.parametrize("change", ["notes deleted", "folder renamed", "both"])

@@ -20,6 +20,7 @@ CHANGES = {
 DATA = "data/mnist-5k.h5"
 COMMANDS = ("fetch", "shard", "train", "distance", "measure", "tables", "figures", "drawings", "report")
 OTHER = "0123456789abcdef"
+EDITED = "code or parameters edited during a run"
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +51,15 @@ def test_nothing_is_refused_of_a_study_that_is_as_it_should_be(study):
 
 
 @pytest.mark.parametrize("options", [("-n", "all_shards"), ("all_train",), ("-n", "all_distance")])
-def test_a_dataset_with_other_content_and_an_older_time_is_noticed(study, options):
+def test_a_dataset_with_other_content_and_an_older_time_is_noticed(study, count, options):
     replace_data(study)
     done = run("snakemake", *options, cwd=study)
     assert done.returncode == 1
     assert f"freeconv: error: {DATA}: expected limit = 100, received 60" in done.stdout
+    count("data that are replaced by others", reported=1)
 
 
-def test_another_limit_is_noticed_where_snakemake_has_forgotten_all(study):
+def test_another_limit_is_noticed_where_snakemake_has_forgotten_all(study, count):
     shutil.rmtree(study / ".snakemake")
     shutil.rmtree(study / "results/train")
     write_params(study, **{**CHANGES, "data": {"limit": 80}})
@@ -67,6 +69,7 @@ def test_another_limit_is_noticed_where_snakemake_has_forgotten_all(study):
     (study / DATA).unlink()
     done = run("snakemake", "all_train", cwd=study)
     assert done.returncode == 0, done.stdout[-3000:]
+    count("data that are replaced by others", reported=1, recovered=1)
 
 
 def test_another_limit_makes_the_dataset_again(study):
@@ -90,18 +93,20 @@ def jobs(folder: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_job_refuses_other_code_than_it_was_planned_with(made, command):
+def test_a_job_refuses_other_code_than_it_was_planned_with(made, count, command):
     before = {path: path.stat().st_mtime_ns for path in made.rglob("*.*") if "__pycache__" not in path.parts}
     done = run("freeconv", command, *jobs(made)[command], "--code", OTHER, cwd=made)
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1]
     assert last.startswith(f"freeconv: error: code: expected {OTHER}, with which the job was planned, received ")
     assert "Traceback" not in done.stdout
-    assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*.*") if "__pycache__" not in path.parts}
+    after = {path: path.stat().st_mtime_ns for path in made.rglob("*.*") if "__pycache__" not in path.parts}
+    count(EDITED, reported=1, changed=before != after)
+    assert before == after
 
 
 @pytest.mark.representative
-def test_code_that_is_edited_while_snakemake_runs_ends_its_jobs(study):
+def test_code_that_is_edited_while_snakemake_runs_ends_its_jobs(study, count):
     """Between planning and the job, which waits for a job before it."""
     source = study / "src/freeconv/analysis/distance.py"
     rule = study / "workflow/rules/distance.smk"
@@ -112,13 +117,16 @@ def test_code_that_is_edited_while_snakemake_runs_ends_its_jobs(study):
     done = run("snakemake", "all_distance", cwd=study)
     assert done.returncode == 1
     assert "with which the job was planned, received" in done.stdout
-    assert not list((study / "results/distance").rglob("*.csv"))
+    made = list((study / "results/distance").rglob("*.csv"))
+    count(EDITED, reported=1, changed=len(made))
+    assert not made
 
 
 @pytest.mark.parametrize("value", ["another", ""])
-def test_a_job_that_plans_again_on_a_node_is_of_the_same_parameters(study, value):
+def test_a_job_that_plans_again_on_a_node_is_of_the_same_parameters(study, count, value):
     command = ["snakemake", "all_distance", "-n", "--mode", "remote"]
     environment = {**project_environment(), "FREECONV_PLANNED": value}
     done = subprocess.run(command, cwd=study, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "params.yaml: expected the parameters that the job was planned with" in done.stderr
+    count(EDITED, reported=1)

@@ -150,6 +150,8 @@ def test_a_template_which_can_run_code_is_refused(tmp_path, text):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(FreeconvError, match="does not exist"):
         load_params(tmp_path / "params.yaml")
+    with pytest.raises(FreeconvError, match=r"expected a parameter file \(File name too long\)"):
+        load_params("seed: 0, " * 100)
 
 
 def test_parameters_survive_being_written_as_json():

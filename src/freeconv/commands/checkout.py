@@ -17,6 +17,15 @@ from freeconv.storage.run_file import to_attic
 from freeconv.study import paths
 
 LOCK = "dvc.lock"
+# A DVC that was killed may have left an index that lacks outputs, which no checkout would then restore
+# (docs/dvc-killed-push.md).
+CHECKOUT = """
+import sys
+from dvc.cli import main
+from dvc.repo import Repo
+Repo().drop_data_index()
+sys.exit(main(["checkout", "--force", "--quiet"]))
+"""
 SNAKEMAKE = Path(".snakemake")  # of what is in it only the notes of files are DVC's, and none is anybody's result
 
 
@@ -38,7 +47,7 @@ def checkout(attic: str | Path = paths.ATTIC) -> list[Removed]:
     date = time.strftime("%Y-%m-%d-%H%M%S")
     moved = [file._replace(attic=to_attic(file.path, attic, date)) for file in _in_the_way()]
     shutil.rmtree(MARKS, ignore_errors=True)
-    command = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet"]
+    command = [sys.executable, "-c", CHECKOUT]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         reason = " ".join(done.stderr.split()) or f"exit code {done.returncode}"

@@ -37,7 +37,11 @@ def read_values(path: str | Path) -> dict[str, Any]:
             code Snakemake would run, or holds a value that readers of YAML take for different ones.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that no file can have
+        raise FreeconvError(f"{str(path)[:80]}: expected a parameter file ({error.strerror})") from error
+    if not there:
         raise FreeconvError(f"{path}: expected a parameter file, received nothing: the file does not exist")
     if (size := path.stat().st_size) > LARGEST:
         raise FreeconvError(f"{path}: expected at most {LARGEST:,} bytes of parameters, received {size:,}; shorten it")
