@@ -5,8 +5,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Where there is an NVIDIA GPU, the same packages and CUDA's libraries.
 LOCK ?= requirements$(if $(shell command -v nvidia-smi 2>/dev/null),-cuda).lock
 
-.PHONY: help setup demo restore test test-backends test-browser test-faults test-environments test-slurm test-release \
-	lint bench certify docs golden lock clean
+.PHONY: help setup demo restore test test-backends test-studies test-browser test-faults test-environments test-slurm \
+	test-release lint bench certify docs golden lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ test-backends: .venv/installed ## what computes with Keras, on JAX; and the laye
 	KERAS_BACKEND=jax pytest tests/architectures tests/layers/test_free_conv_2d.py tests/training tests/commands/test_train.py
 	if python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch pytest tests/layers; else \
 		echo "PyTorch: skipped, it is not installed; uv pip install --python .venv/bin/python torch, and again"; fi
+
+test-studies: .venv/installed ## whole studies that grow, are extended, or are experiments of DVC's
+	pytest tests/studies
 
 test-browser: .venv/installed ## pages in a browser; skipped where there is no Chromium
 	pytest tests/browser

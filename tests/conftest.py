@@ -8,7 +8,8 @@ from tests.made_study import small_params, write_study
 from tests.shared import shared_folder
 
 LONGEST = ("test_experiments.py", "test_all.py", "test_growth.py", "test_train.py")  # a file is one process's
-BROWSER = Path(__file__).parent / "browser"  # has a command of its own: make test-browser
+# These have commands of their own: make test-browser, make test-studies.
+APART = tuple(Path(__file__).parent / name for name in ("browser", "studies"))
 
 # Networks of tests are compiled for seconds and run for milliseconds: XLA takes a third less time to compile what it
 # does not optimize. The golden numbers are computed without this.
@@ -16,11 +17,11 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave out what needs a browser, unless it is asked for."""
-    if collection_path != BROWSER:
+    """Leave out what needs a browser or takes long, unless it is asked for."""
+    if collection_path not in APART:
         return None
     asked = [Path(config.invocation_params.dir, argument.partition("::")[0]).resolve() for argument in config.args]
-    return None if any(path.is_relative_to(BROWSER) for path in asked) else True
+    return None if any(path.is_relative_to(collection_path) for path in asked) else True
 
 
 def pytest_collection_modifyitems(items):

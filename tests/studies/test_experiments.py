@@ -142,7 +142,7 @@ def test_the_page_of_plots_needs_no_network(study, queue, tmp_path):
             check=True,
             timeout=120,
         ).stdout
-        assert len(re.findall(r'<canvas width="[1-9]', drawn)) == 3
+        assert len(re.findall(r'<svg [^>]*class="marks" width="[1-9]', drawn)) == 3
 
 
 @contextmanager
