@@ -38,9 +38,7 @@ STUDY: dict[str, dict[str, Any]] = {
 
 def prepare(clone: Path, folder: Path, quick: bool, **changes: dict[str, Any]) -> None:
     """Make a project from a clone with the data and shards of the study, as it is at that commit."""
-    subprocess.run(["git", "clone", "--quiet", clone, folder], check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=clone, capture_output=True, text=True, check=True).stdout
-    subprocess.run(["git", "-c", "advice.detachedHead=false", "checkout", "--quiet", commit.strip()], cwd=folder, check=True)
+    subprocess.run(["git", "clone", "--quiet", "--config", "advice.detachedHead=false", clone, folder], check=True)
     params = yaml.safe_load((folder / "params/smoke.yaml").read_text())
     for section, values in [*STUDY.items(), *(QUICK.items() if quick else ()), *changes.items()]:
         params[section].update(values)
