@@ -168,7 +168,7 @@ def verdict_table(result: Result) -> Table:
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
     """Return the results in a folder, in the order of `BENCHMARKS`."""
-    alone = ("overhead", "estimate", "epochs", "gpu")  # are run by themselves
+    alone = ("overhead", "estimate", "epochs", "copies", "gpu")  # are run by themselves
     order = [*dict.fromkeys(name for name, _ in BENCHMARKS), *alone]
     results = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
     return sorted(results, key=lambda result: (order.index(result["name"].partition("-")[0]), result["name"]))
