@@ -1,6 +1,6 @@
 """Ten stored copies of augmented images in turn, beside fresh images in every epoch.
 
-Full MNIST under translation 0.2, fifteen epochs, three folds of five, one seed: runs of the archives `mnist` (20 copies,
+Full MNIST under translation 0.2, fifteen epochs, folds of five, one seed: runs of the archives `mnist` (20 copies,
 so every epoch sees new images) and `mnist-copies-10` (the last five epochs see the images of the first five again).
 Differences, ten copies minus fresh, of means over the epochs 11 to 15, fold by fold, in points; of the distance between
 neighbouring kernels after the last epoch in per cent of the fresh ones'. Nothing is trained here:
