@@ -216,8 +216,11 @@ def measured(config, run, grid=GRID) -> pd.DataFrame:
 def write_measures(params: Params, grid=GRID) -> None:
     """Write all measures of a study."""
     for path, config in zip(study_grid.measure_files(params), study_grid.measure_configs(params), strict=True):
-        frames = [measured(config, run, grid) for run in config.train.runs()]
-        write_csv(path, pd.concat(frames), config.dump())
+        runs = list(config.train.runs())
+        files = [Path(study_grid.run_file(run)) for run in runs]
+        made_from = [describe_h5(file)[1]["content_sha256"] if file.exists() else None for file in files]
+        frames = [measured(config, run, grid) for run in runs]
+        write_csv(path, pd.concat(frames), {**config.dump(), "made_from": made_from})
 
 
 def write_shards(params: Params, channels: int = 1) -> None:

@@ -38,12 +38,12 @@ from freeconv.storage.archive_parts import (
 )
 from freeconv.storage.archive_source import Archive
 from freeconv.storage.checkpoint_file import read_recorded
-from freeconv.storage.csv_files import read_csv
+from freeconv.storage.csv_files import check_made_from, read_csv
 from freeconv.storage.hdf5 import describe_h5, read_h5
 from freeconv.storage.run_file import Run, has_stopped_early, read_run, result_arrays
 from freeconv.storage.run_file import read_kernels as read_run_kernels
 from freeconv.study import grid, paths
-from freeconv.study.jobs import RunConfig, check_config
+from freeconv.study.jobs import CellConfig, RunConfig, check_config
 from freeconv.study.params import Params
 from freeconv.vocabulary import DistanceMeasure
 
@@ -300,7 +300,7 @@ def _archive_measures(
         return
     try:
         frame, config = read_csv(source)
-        _check_measured(source, config, cell)
+        _check_measured(source, config, cell, root)
     except FreeconvError as error:
         say(f"left out: {error}")
         return
@@ -312,8 +312,11 @@ def _archive_measures(
         say(f"{path}: {len(measures.epochs)} networks")
 
 
-def _check_measured(path: Path, config: Mapping[str, Any], cell: ArchivedCell) -> None:
+def _check_measured(path: Path, config: Mapping[str, Any], cell: ArchivedCell, root: str | Path) -> None:
     """Refuse measures of other networks than those of a cell."""
     trained = config.get("train", {})
     run = {name: value for name, value in trained.items() if name not in ("fold_indices", "train_seeds", "epochs")}
     check_config(path, run, cell.identity["run"])
+    if "made_from" in config:  # an earlier version did not say
+        runs = CellConfig.model_validate(trained).runs()
+        check_made_from(path, config["made_from"], [Path(root, grid.run_file(run)) for run in runs])

@@ -56,7 +56,7 @@ def measures_of(frame: pd.DataFrame, config: Mapping[str, Any], cell: ArchivedCe
     keys = [(int(seed), int(fold)) for seed, fold in frame[["seed", "fold"]].drop_duplicates().to_numpy()]
     asked = config["train"]["epochs"]
     epochs = {key: min(asked, cell.runs[key].epochs) for key in keys if key in cell.runs}
-    settings = {name: value for name, value in config.items() if name not in ("train", "left_out")}
+    settings = {name: value for name, value in config.items() if name not in ("train", "left_out", "made_from")}
     kept = [key in epochs for key in zip(frame["seed"], frame["fold"], strict=True)]
     return ArchivedMeasures(settings, cell.identity, epochs, frame.loc[kept, list(MEASURE_COLUMNS)])
 
