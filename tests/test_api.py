@@ -91,6 +91,13 @@ def test_an_archive_is_opened_likewise(folder):
     np.testing.assert_allclose(archive.run(**labels).history()["val_acc"], study.run(**labels).history()["val_acc"])
     with pytest.raises(FreeconvError, match="expected a study with trained networks, received an archive"):
         archive.run(**labels).network()
+    with pytest.raises(FreeconvError, match="expected kernels of fold 2, seed 0, received those of fold 0, seed 0"):
+        archive.run(**labels).kernels()
+    first = {**labels, "fold": 0}
+    kept, whole = archive.run(**first).kernels(), study.run(**first).kernels("free_1")
+    assert set(kept) == {0, 1, 4}
+    for epoch, kernels in kept.items():
+        np.testing.assert_allclose(kernels, whole[epoch][..., :4], atol=1e-3)
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):

@@ -24,6 +24,7 @@ import pandas as pd
 from freeconv.errors import FreeconvError
 from freeconv.machine.keras_import import import_keras
 from freeconv.storage.archive import read_cell
+from freeconv.storage.archive_parts import read_kernels as read_archived_kernels
 from freeconv.storage.dataset_file import read_content
 from freeconv.storage.hdf5 import describe_h5, read_h5
 from freeconv.storage.results import read_runs
@@ -134,7 +135,7 @@ class StudyRun:
 
     Attributes:
         stored: its configuration (`stored.config`), file and attributes.
-        root: the study's folder; None in an archive, which holds neither kernels by epoch nor networks.
+        root: the study's folder; None in an archive, which holds no networks.
     """
 
     stored: Run
@@ -166,14 +167,29 @@ class StudyRun:
             layer: as `free_1`; the first of those that were recorded (`train.kernel_layers`) if None.
 
         Returns:
-            Epoch to float32 (positions, weights, filters); of a convolution there is one position.
+            Epoch to float32 (positions, weights, filters); of a convolution there is one position. An archive holds
+            four filters after a few epochs, of one run of each cell.
         """
-        root, config = self._folder("kernels by epoch"), self.stored.config
-        arrays, _ = read_kernels(config, str(root / self.stored.path), None)
-        names = [name.removeprefix("kernels/") for name in arrays if name != "kernel_epochs"]
-        if (chosen := layer or names[0]) not in names:
-            raise FreeconvError(f"layer: expected one of {', '.join(names)}, received {layer}")
-        return {int(epoch): of for epoch, of in zip(arrays["kernel_epochs"], arrays[f"kernels/{chosen}"], strict=True)}
+        if self.root is None:
+            epochs, layers = self._archived_kernels()
+        else:
+            arrays, _ = read_kernels(self.stored.config, str(self.root / self.stored.path), None)
+            epochs = arrays.pop("kernel_epochs").tolist()
+            layers = {name.removeprefix("kernels/"): array for name, array in arrays.items()}
+        if (chosen := layer or next(iter(layers))) not in layers:
+            raise FreeconvError(f"layer: expected one of {', '.join(layers)}, received {layer}")
+        return dict(zip(epochs, layers[chosen].astype("float32"), strict=True))
+
+    def _archived_kernels(self) -> tuple[list[int], dict[str, np.ndarray]]:
+        """Return epochs and kernels of an archive, which holds those of one run of each cell."""
+        path, config = self.stored.path.removesuffix(".csv") + "-kernels.npz", self.stored.config
+        kept = read_archived_kernels(path)
+        if (kept.seed, kept.fold) != (config.train_seed, config.fold):
+            raise FreeconvError(
+                f"{path}: expected kernels of fold {config.fold}, seed {config.train_seed}, received those of fold "
+                f"{kept.fold}, seed {kept.seed}, the only ones of this cell in an archive"
+            )
+        return kept.epochs, kept.layers
 
     @cached_property
     def classes(self) -> list[str]:
