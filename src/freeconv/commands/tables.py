@@ -1,6 +1,7 @@
 """Tables: medians over folds and epochs, curves by epoch, and what each number was made from."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,20 +38,20 @@ from freeconv.storage.results import Problem, read_datasets, read_measures, read
 from freeconv.storage.run_file import Run
 from freeconv.study import grid, paths
 from freeconv.study.checklist import checklist
-from freeconv.study.claims import load_claims
+from freeconv.study.claims import Registration, load_claims
 from freeconv.study.params import Params
 from freeconv.study.protocol import conditions, protocol
 from freeconv.vocabulary import Cell
 
 
 def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | None = None) -> list[Problem]:
-    """Write all tables of a study, the files of `layout.table_files`.
+    """Write all tables of a study, the files of `paths.table_files`.
 
     Numbers have 6 significant digits; rows follow the order of the parameters. What is missing or cannot be used is
     left out and named in `tables/problems.csv`.
 
     Args:
-        params: the study; its runs, traces and measures are read from the paths of `layout`.
+        params: the study; its runs, traces and measures are read from the paths of `freeconv.study.paths`.
         folder: where the folders `tables` and `plots` and the file `metrics.json` go.
         archive: what to make them from in the place of these files.
 
@@ -72,27 +73,12 @@ def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | 
     by_cell = runs_by_cell(grid.cells(params), study)
     medians, values = accuracy(by_cell, metrics, aggregate), run_values(by_cell, metrics, aggregate)
     images = {run.config.dataset: run.attributes["images"] for run in study}
-    claims, registration = load_claims()
-    judged = judge(
-        claims,
-        _values_of_claims(params, study),
-        traces,
-        {dataset: conditions(params, dataset, images.get(dataset)) for dataset in params.data.datasets},
-        registration,
-        images,
-    )
-    compared = compare(
-        [cell for cell in grid.cells(params) if cell.network in NETWORKS],  # the paper has no medians of variants
-        metrics,
-        medians[medians["network"].isin(list(NETWORKS))],
-        values[values["network"].isin(list(NETWORKS))],
-        {dataset: "; ".join(protocol(params, dataset, images.get(dataset))) for dataset in params.data.datasets},
-    )
+    judged, registration = _judged(params, study, traces, images)
     beside_mnist = [dataset for dataset in params.data.datasets if paper_dataset(dataset) == DATASET]
     last = last_distance(traces)
     frames = {
         "tables/accuracy": medians,
-        "tables/compared": compared,
+        "tables/compared": _beside_the_paper(params, metrics, medians, values, images),
         "tables/authors": beside_authors(study, traces, beside_mnist),
         "tables/calibration": calibration(),
         "tables/checklist": checklist(params, study, problems, judged, registration),
@@ -121,6 +107,29 @@ def make_tables(params: Params, folder: str = paths.REPORTS, archive: Archive | 
     summed = [f"{folder}/{name}.csv" for name in frames if name.startswith("tables/")]
     write_sums([*summed, *trees], paths.sums_file(folder))
     return problems
+
+
+def _judged(
+    params: Params, study: list[Run], traces: pd.DataFrame, images: Mapping[str, int]
+) -> tuple[pd.DataFrame, Registration]:
+    """Return the verdicts on the paper's claims, and when and with what content the claims were registered."""
+    claims, registration = load_claims()
+    under = {dataset: conditions(params, dataset, images.get(dataset)) for dataset in params.data.datasets}
+    values = _values_of_claims(params, study)
+    return judge(claims, values, traces, under, registration, images), registration
+
+
+def _beside_the_paper(
+    params: Params, metrics: Sequence[str], medians: pd.DataFrame, values: pd.DataFrame, images: Mapping[str, int]
+) -> pd.DataFrame:
+    """Return medians beside the paper's, which has none of variants."""
+    return compare(
+        [cell for cell in grid.cells(params) if cell.network in NETWORKS],
+        metrics,
+        medians[medians["network"].isin(list(NETWORKS))],
+        values[values["network"].isin(list(NETWORKS))],
+        {dataset: "; ".join(protocol(params, dataset, images.get(dataset))) for dataset in params.data.datasets},
+    )
 
 
 def _values_of_claims(params: Params, study: list[Run]) -> pd.DataFrame:

@@ -44,7 +44,7 @@ from freeconv.report.panels import (
 )
 from freeconv.report.thinning import thinned
 from freeconv.report.titles import metric_title, network_title
-from freeconv.vocabulary import level_text
+from freeconv.vocabulary import DistanceMeasure, level_text
 
 SAMPLE_ROWS = 3
 
@@ -325,45 +325,19 @@ def draw_distance(
     colors = level_colors(levels)
     many = len(levels) > MOST_LINES
     distances = thinned(distances) if many else distances
-    across = multiples_across() if many else min(len(kinds), 1 if is_column() else 2)
-    down = -(-len(levels) // across) * len(kinds) if many else -(-len(kinds) // across)
-    figure = wide_figure(down * (0.9 / across if many else 0.75 / across if is_column() else 0.55 / across**0.6) + 0.16)
-    if many:
-        parts = figure.add_gridspec(len(kinds), 1)
-        panels = [small_multiples(figure, len(levels), parts[row, 0]) for row in range(len(kinds))]
-    else:
-        flat = list(figure.subplots(down, across, sharex=True, squeeze=False).flat)
-        for axes in flat[len(kinds) :]:
-            axes.remove()
-        panels = [[axes] for axes in flat[: len(kinds)]]
+    figure, panels = _distance_panels(len(kinds), len(levels), many)
     drawn = []
     for (layer, measure), of_kind in zip(kinds, panels, strict=True):
         chosen = distances[(distances["layer"] == layer) & (distances["measure"] == measure)]
-        theirs = authors if layer.endswith("_1") else None
+        scaled = _authors_in_percent(authors if layer.endswith("_1") else None, layer, measure, positions)
+        title = f"{layer_title(layer)}, {MEASURE_TITLES[measure]}" if len(kinds) > 1 or not many else ""
         for number, axes in enumerate(of_kind):
             shown = [levels[number]] if many else list(levels)
-            its = chosen[chosen["level"].isin(shown)]
-            for radius in radii:
-                of_radius = its[its["radius"] == radius]
-                for level in shown:
-                    line = {"color": colors[level], "linestyle": styles[radius]}
-                    draw_line(axes, of_radius[of_radius["level"] == level], "epoch", "distance", **line)
-                key = distance_key(radius, measure)
-                scaled = _authors_in_percent(theirs, layer, measure, positions)
-                drawn.append(_draw_authors(axes, scaled, "fcn", key, of_radius))
-            axes.axhline(100, **INDEPENDENT)
-            axes.xaxis.set_major_locator(whole_numbers())
-            title = f"{layer_title(layer)}, {MEASURE_TITLES[measure]}" if len(kinds) > 1 or not many else ""
+            drawn += _draw_radii(axes, chosen[chosen["level"].isin(shown)], shown, styles, colors, measure, scaled)
             of_level = f"{AUGMENTATIONS[augmentation].title} {level_text(levels[number])}" if many else ""
             axes.set_title(", ".join(filter(None, [of_level, title if number == 0 or not many else ""])))
-            if its.empty:
-                say(axes, "no runs")
-            axes.margins(y=0.08)
         if not many:
-            last = chosen[chosen["epoch"] == chosen.groupby(["level", "radius"])["epoch"].transform("max")]
-            lowest = last.sort_values("distance").drop_duplicates("level")
-            ends = [(row.distance, level_text(row.level), colors[row.level]) for row in _rows(lowest)]
-            label_ends(of_kind[0], [*ends, (100, "independent", SOFT[0])])
+            _label_distances(of_kind[0], chosen, colors)
     figure.supxlabel("Epoch (0: untrained)")
     figure.supylabel("Distance (% of independent kernels)")
     handles: list[Artist] = [
@@ -373,6 +347,57 @@ def draw_distance(
     title = AUGMENTATIONS[augmentation].level_title
     level_legend(figure, levels, {"fcn": distances["level"]}, title, handles, lines=not many)
     return figure
+
+
+def _distance_panels(kinds: int, levels: int, many: bool) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure and its panels: of each layer and measure one, or, of many levels, one for each of them."""
+    across = multiples_across() if many else min(kinds, 1 if is_column() else 2)
+    down = -(-levels // across) * kinds if many else -(-kinds // across)
+    figure = wide_figure(down * (0.9 / across if many else 0.75 / across if is_column() else 0.55 / across**0.6) + 0.16)
+    if many:
+        parts = figure.add_gridspec(kinds, 1)
+        return figure, [small_multiples(figure, levels, parts[row, 0]) for row in range(kinds)]
+    flat = list(figure.subplots(down, across, sharex=True, squeeze=False).flat)
+    for axes in flat[kinds:]:
+        axes.remove()
+    return figure, [[axes] for axes in flat[:kinds]]
+
+
+def _draw_radii(
+    axes: Axes,
+    distances: pd.DataFrame,
+    levels: Sequence[float],
+    styles: Mapping[int, Any],
+    colors: Mapping[float, str],
+    measure: DistanceMeasure,
+    authors: pd.DataFrame | None,
+) -> list[bool]:
+    """Draw distances of one layer and measure by epoch, a line per radius and level.
+
+    Returns:
+        Of each radius, whether the authors' runs could be drawn behind it.
+    """
+    drawn = []
+    for radius, style in styles.items():
+        of_radius = distances[distances["radius"] == radius]
+        for level in levels:
+            line = {"color": colors[level], "linestyle": style}
+            draw_line(axes, of_radius[of_radius["level"] == level], "epoch", "distance", **line)
+        drawn.append(_draw_authors(axes, authors, "fcn", distance_key(radius, measure), of_radius))
+    axes.axhline(100, **INDEPENDENT)
+    axes.xaxis.set_major_locator(whole_numbers())
+    if distances.empty:
+        say(axes, "no runs")
+    axes.margins(y=0.08)
+    return drawn
+
+
+def _label_distances(axes: Axes, distances: pd.DataFrame, colors: Mapping[float, str]) -> None:
+    """Write each level at the end of its lowest line, and what independent kernels are at."""
+    last = distances[distances["epoch"] == distances.groupby(["level", "radius"])["epoch"].transform("max")]
+    lowest = last.sort_values("distance").drop_duplicates("level")
+    ends = [(row.distance, level_text(row.level), colors[row.level]) for row in _rows(lowest)]
+    label_ends(axes, [*ends, (100, "independent", SOFT[0])])
 
 
 def _authors_in_percent(
