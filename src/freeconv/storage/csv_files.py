@@ -63,7 +63,9 @@ def read_csv(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def check_made_from(path: str | Path, stored: Any, runs: Iterable[str | Path]) -> None:
-    """Refuse a table that was made from other runs than those that are there; runs that are not there are passed over.
+    """Refuse a table that was made from other runs than those that are there.
+
+    Runs that are not there, or cannot be read, which their own readers name, are passed over.
 
     Args:
         path: the table's file.
@@ -76,7 +78,11 @@ def check_made_from(path: str | Path, stored: Any, runs: Iterable[str | Path]) -
     runs = list(runs)
     known = stored if isinstance(stored, list) and len(stored) == len(runs) else [None] * len(runs)
     for run, expected in zip(runs, known, strict=True):
-        if Path(run).is_file() and (received := describe_h5(run)[1].get("content_sha256")) != expected:
+        try:
+            received = describe_h5(run)[1].get("content_sha256") if Path(run).is_file() else expected
+        except FreeconvError:
+            continue
+        if received != expected:
             raise FreeconvError(
                 f"{path}: expected to be made from {run} with content {received}, received one of {expected}; {AGAIN}"
             )
