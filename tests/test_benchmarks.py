@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from freeconv.networks import build_network, convolutions
@@ -212,3 +213,27 @@ def test_rows_of_a_backend_compare_each_shape_with_its_peer_and_with_recomputati
     assert found[f"{label}: with recompute / without, memory kept"] == (pytest.approx(0.25), "≤ 0.25")
     assert found["JAX, MNIST's middle layer: with recompute / without, memory kept"][1] is None
     assert {row["what"]: row["median"] for row in measurements}[f"{label}: FreeConv2D keeps"] == 4
+
+
+@pytest.mark.parametrize("network", ["cnn", "fcn"])
+def test_up_to_as_many_epochs_as_copies_every_image_is_new(network):
+    """Runs with ten and with twenty copies are the same for ten epochs, and others afterwards."""
+    path = Path(f"mnist/{network}/translate/0.2.csv")
+    ten, twenty = (
+        pd.read_csv(BENCHMARKS.parent / "reports/archive" / study / path, comment="#").drop(columns="cpu_seconds")
+        for study in ("mnist-copies-10", "mnist")
+    )
+    assert set(ten["fold"]) <= set(twenty["fold"])
+    twenty = twenty[twenty["fold"].isin(ten["fold"]) & (twenty["epoch"] <= 15)].reset_index(drop=True)
+    early = ten["epoch"] <= 10
+    pd.testing.assert_frame_equal(ten[early], twenty[early])
+    assert (ten.loc[~early, "train_loss"] != twenty.loc[~early, "train_loss"]).all()
+
+
+def test_ten_copies_are_compared_fold_by_fold(benchmark):
+    means = benchmark("copies").by_fold("fcn")
+    assert list(means["fresh"].index) == list(means["ten copies"].index) == [0, 1, 2]
+    shown = json.loads((BENCHMARKS / "results/copies.json").read_text())["compared"]
+    (row,) = [row for row in shown if row["what"].startswith("fcn: val_acc")]
+    points = 100 * (means["ten copies"]["val_acc"] - means["fresh"]["val_acc"])
+    assert row["median"] == pytest.approx(points.median())

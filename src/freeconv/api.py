@@ -187,7 +187,8 @@ class StudyRun:
         if (kept.seed, kept.fold) != (config.train_seed, config.fold):
             raise FreeconvError(
                 f"{path}: expected kernels of fold {config.fold}, seed {config.train_seed}, received those of fold "
-                f"{kept.fold}, seed {kept.seed}, the only ones of this cell in an archive"
+                f"{kept.fold}, seed {kept.seed}, the only ones that the archive has of this cell; "
+                f"ask for that run"
             )
         return kept.epochs, kept.layers
 

@@ -54,7 +54,7 @@ def test_accuracies_are_those_of_the_last_epoch_at_the_lowest_and_the_highest_le
     )
     text = "Of held-out images the FCN is right on 90.0 % (level 0) and 92.2 % (level 0.4); the FCN"
     assert finding("accuracy", rows).startswith(text)
-    assert finding("accuracy-0.4", rows).endswith(" 85.0 % (level 0.4).")
+    assert finding("vcp", rows).endswith(" 85.0 % (level 0.4).")
     assert finding("swap", rows) == "With quadrants exchanged the FCN is right on 40.0 % (level 0)."
 
 

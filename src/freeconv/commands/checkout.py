@@ -21,9 +21,12 @@ LOCK = "dvc.lock"
 # (docs/dvc-killed-push.md).
 CHECKOUT = """
 import sys
+from contextlib import suppress
 from dvc.cli import main
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
-Repo().drop_data_index()
+with suppress(DvcException):  # of which checkout tells in a line
+    Repo().drop_data_index()
 sys.exit(main(["checkout", "--force", "--quiet"]))
 """
 SNAKEMAKE = Path(".snakemake")  # of what is in it only the notes of files are DVC's, and none is anybody's result

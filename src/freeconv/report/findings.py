@@ -13,12 +13,12 @@ def finding(name: str, rows: pd.DataFrame) -> str:
     """Return what a figure shows; empty where its numbers are too few, or no sentence is known for it.
 
     Args:
-        name: of the figure, as `grid.figures` gives it.
+        name: of the figure, as `grid.figures` gives it; `vcp` for those of missing connections.
         rows: the numbers behind it: its file `.csv`.
     """
-    # that of missing connections is called accuracy-<level>
-    sentence = SENTENCES.get("accuracy" if name.startswith("accuracy-") else name)
-    return sentence(rows) if sentence and len(rows) else ""
+    if name not in SENTENCES or rows.empty:
+        return ""
+    return SENTENCES[name](rows)
 
 
 def _answer(rows: pd.DataFrame) -> str:
@@ -133,6 +133,7 @@ def _of_ends(rows: pd.DataFrame, column: str, form: str, text: str, **words: str
 SENTENCES: dict[str, Callable[[pd.DataFrame], str]] = {
     "answer": _answer,
     "accuracy": _accuracy,
+    "vcp": _accuracy,
     "swap": _swap,
     "transfer": _transfer,
     "distance": _distance,

@@ -67,7 +67,7 @@ def figure(results: Results, dataset: str, subject: str, name: str) -> Figure:
     kind = "vcp" if subject == "vcp" else name
     table = results.numbers.get(PurePath(path).with_suffix(".csv").as_posix(), pd.DataFrame())
     behind = made_from(_runs_behind(results, dataset, subject), results.images.get(dataset))
-    caption = figure_caption(dataset, subject, name, finding(name, table), behind)
+    caption = figure_caption(dataset, subject, name, finding(kind, table), behind)
     found = picture(results, path, f"{dataset}, {FIGURE_TITLES[kind]}", caption)
     if table.empty or kind not in CHARTS:
         return found

@@ -40,7 +40,9 @@ def read_values(path: str | Path) -> dict[str, Any]:
     try:
         there = path.is_file()
     except OSError as error:  # a name that no file can have
-        raise FreeconvError(f"{str(path)[:80]}: expected a parameter file ({error.strerror})") from error
+        raise FreeconvError(
+            f"{str(path)[:80]}: expected a parameter file ({error.strerror}); name one, as params.yaml"
+        ) from error
     if not there:
         raise FreeconvError(f"{path}: expected a parameter file, received nothing: the file does not exist")
     if (size := path.stat().st_size) > LARGEST:
