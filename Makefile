@@ -48,7 +48,7 @@ test-backends: .venv/installed ## what computes with Keras, on JAX; and the laye
 	if python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch pytest tests/layers; else \
 		echo "PyTorch: skipped, it is not installed; uv pip install --python .venv/bin/python torch, and again"; fi
 
-test-studies: .venv/installed ## whole studies that grow, are extended, or are experiments of DVC's
+test-studies: .venv/installed ## whole studies that grow, are extended, and are in DVC
 	pytest tests/studies
 
 test-browser: .venv/installed ## pages in a browser; skipped where there is no Chromium

@@ -1,12 +1,10 @@
 """Which jobs Snakemake runs, and what it refuses, with parameters other than the smoke study's."""
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.workflow.project import copy_project, plan, planned, run, snakemake, tiny_study
+from tests.workflow.project import copy_project, plan, planned, run, snakemake
 
 
 @pytest.mark.parametrize("fuse", [[], ["fold"], ["fold", "level"]], ids=str)
@@ -48,19 +46,6 @@ def test_a_failed_job_shows_its_one_line_and_leaves_nothing(tmp_path):
     )
     assert not list((folder / "results").rglob("fold-*"))
     assert not list(folder.rglob("*.tmp"))
-
-
-def test_shards_need_not_be_kept(tmp_path, tmp_path_factory):
-    folder = shutil.copytree(tiny_study(tmp_path_factory), tmp_path / "project", symlinks=True)
-    params = folder / "params.yaml"
-    params.write_text(params.read_text().replace("keep: true", "keep: false"))
-    for name in ("shards", "train"):
-        shutil.rmtree(folder / "results" / name)
-    assert {"shard": 1, "train_translate": 1, "figures": 1}.items() <= planned(folder).items()
-    done = snakemake(folder, "--cores", "2")
-    assert done.returncode == 0, done.stdout[-5000:]
-    assert not list((folder / "results/shards").rglob("*.h5"))
-    assert planned(folder) == {}
 
 
 def test_a_changed_image_makes_its_dependents_again_and_a_touched_one_nothing(tmp_path):

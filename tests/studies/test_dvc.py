@@ -1,4 +1,4 @@
-"""DVC on the finished smoke study: what it records, and how it leads back. Experiments: tests/studies."""
+"""DVC on the finished smoke study: what it records, and how it leads back."""
 
 import base64
 import csv
