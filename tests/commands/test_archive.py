@@ -1,6 +1,7 @@
 """What is archived rebuilds what is made of runs, and never changes but for longer runs."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -134,6 +135,8 @@ def test_tables_figures_and_pages_from_the_archive_are_those_from_the_files(tmp_
     # the images' own table, what sums it, and pages with pictures of images and links to runs
     assert other <= {"tables/dataset.csv", "tables/SHA256SUMS", "index.html", "measures.html", "runs.html"}
     assert len([name for name in rebuilt if name.startswith(("tables/", "figures/"))]) > 25
+    for page in (whole, rebuilt):
+        assert re.search(rb"Images</[a-z]+>\s*<[^>]*>([^<]*)<", page["index.html"])[1] == b"5,000 of 70,000"
 
 
 def test_what_is_archived_never_changes_and_archiving_again_writes_nothing(study):

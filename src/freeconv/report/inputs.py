@@ -95,10 +95,12 @@ class Results:
 
     @cached_property
     def images(self) -> dict[str, int]:
-        """The number of images of each dataset whose file was there when tables were made."""
-        classes = self.tables["dataset"]
+        """The number of images of each dataset: those of its runs, or of its file where nothing has run."""
+        classes, judged = self.tables["dataset"], self.tables["claims"].dropna(subset=["images"])
         classes = classes[classes["kind"] == "class"]
-        return {str(dataset): int(rows["number"].sum()) for dataset, rows in classes.groupby("dataset", sort=False)}
+        stored = {str(dataset): int(rows["number"].sum()) for dataset, rows in classes.groupby("dataset", sort=False)}
+        used = {str(dataset): int(rows["images"].iloc[0]) for dataset, rows in judged.groupby("dataset", sort=False)}
+        return stored | used
 
 
 def _of(table: pd.DataFrame, dataset: str, augmentation: str) -> pd.DataFrame:
