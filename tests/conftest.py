@@ -7,13 +7,8 @@ from filelock import FileLock
 from tests.made_study import small_params, write_study
 from tests.shared import shared_folder
 
-LONGEST = (
-    "test_experiments.py",
-    "test_all.py",
-    "test_growth.py",
-    "test_dvc.py",
-    "test_train.py",
-)  # a file is one process's
+# First, as a file is one process's.
+LONGEST = ("test_experiments.py", "test_all.py", "test_growth.py", "test_dvc.py", "test_train.py")
 # These have commands of their own: make test-browser, make test-studies.
 APART = tuple(Path(__file__).parent / name for name in ("browser", "studies"))
 
