@@ -40,7 +40,7 @@ restore: .venv/installed ## data and results of this commit from the DVC remote;
 	python -c "from dvc.repo import Repo; Repo().drop_data_index()"  # docs/dvc-killed-push.md
 	dvc pull
 
-test: .venv/installed ## the tests: twelve minutes on two cores
+test: .venv/installed ## the tests: ten minutes on two cores
 	pytest
 
 test-backends: .venv/installed ## what computes with Keras, on JAX; and the layers on PyTorch, where it is installed
