@@ -1,5 +1,6 @@
 """Augmentations and networks that are registered from outside are drawn, described and tabulated like the others."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,10 @@ def svg(subject, name):
 
 def test_everything_registered_is_in_every_figure_and_page(params):
     figures = [(subject, name) for subject, name in grid.figures(params) if subject == "invert"]
-    assert [name for _, name in figures] == ["samples", "answer", "accuracy", "transfer", *grid.FREE_FIGURES]
+    every = ["samples", "answer", "accuracy", "transfer", "networks", *grid.FREE_FIGURES]
+    assert [name for _, name in figures] == every
     assert {str(path) for path in Path("reports/figures").iterdir()} == set(grid.figure_files(params))
-    for subject, name in (("translate", "accuracy"), ("invert", "accuracy"), ("none", "swap")):
+    for subject, name in (*product(("translate", "invert"), ("accuracy", "networks")), ("none", "swap")):
         for title in ("FCN", "patch net", "CNN", "small net"):
             assert title in svg(subject, name), (subject, name, title)
     assert "no runs" not in "".join(svg(*figure) for figure in grid.figures(params))

@@ -30,6 +30,7 @@ from freeconv.report.measure_figures import (
     draw_transfer,
     signal_to_noise,
 )
+from freeconv.report.network_figures import draw_networks, network_rows
 from freeconv.report.panels import draw_samples, image_of, style
 from freeconv.report.summary_figures import draw_answer, draw_claims
 from freeconv.report.titles import free_first
@@ -209,6 +210,11 @@ def _measured(source: Source, subject: str, name: str, networks: list[str]) -> D
     if name == "transfer":
         rows = chosen[chosen["measure"].isin(TRANSFER_PANELS)]
         return Drawn(rows, partial(draw_transfer, rows, networks, levels, subject))
+    if name == "networks":
+        curves = source.tables["accuracy_by_epoch"]
+        rows = network_rows(curves[curves["augmentation"] == subject], chosen)
+        first = {network: count for network, its in source.positions.items() if (count := _first(its))}
+        return Drawn(rows, partial(draw_networks, rows, networks, levels, subject, first))
     free = networks[0]
     of_free = chosen[chosen["network"] == free]
     figures: dict[str, Callable[[], tuple[pd.DataFrame, Callable[..., Figure], list[Any]]]] = {

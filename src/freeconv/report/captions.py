@@ -58,6 +58,15 @@ FIGURES = {
         "lines, lowest and highest fold as a band. Ticks at the foot, where there are any: how far training moved "
         "images.",
     ),
+    "networks": Caption(
+        "Three panels of dots with bars, a row per network and a dot per level of {which}: accuracy on translated "
+        "images, equivariance error, distance to the best shared kernel.",
+        "Networks after training, means with their 95 % t-intervals over runs, for each level of {which}. First: "
+        "accuracy on held-out images that are translated. Second: how far the output of the last convolution does not "
+        "move along with the image; 0 is a convolution's, and networks without any have no dot. Third: how far the "
+        "first free layer is from sharing one kernel, in per cent of its own size; networks without free layers have "
+        "no dot, and convolutions share from the beginning.",
+    ),
     "distance-by-radius": Caption(
         "Line charts against the radius, a panel for each free layer, a line per level of {which}: kernel distance.",
         "Distance between kernels of trained free layers by radius, in per cent of its mean over all pairs: median "

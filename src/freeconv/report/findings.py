@@ -55,6 +55,12 @@ def _transfer(rows: pd.DataFrame) -> str:
     return _by_network(medians, "value", f"Of images shifted right by {100 * furthest:.0f} % of their width {{parts}}.")
 
 
+def _networks(rows: pd.DataFrame) -> str:
+    """Say how accurate each network is on translated images."""
+    text = "After training, of translated images {parts}."
+    return _by_network(rows[rows["measure"] == "translate_acc"], "mean", text)
+
+
 def _last_epoch(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each network's and level's last epoch."""
     return rows[rows["epoch"] == rows.groupby(["network", "level"])["epoch"].transform("max")]
@@ -136,6 +142,7 @@ SENTENCES: dict[str, Callable[[pd.DataFrame], str]] = {
     "vcp": _accuracy,
     "swap": _swap,
     "transfer": _transfer,
+    "networks": _networks,
     "distance": _distance,
     "distance-by-radius": _by_radius,
     "signal-to-noise": _signal,

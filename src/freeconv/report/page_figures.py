@@ -28,6 +28,7 @@ FIGURE_TITLES = {
     "swap": "accuracy with quadrants swapped",
     "vcp": "accuracy with missing connections",
     "transfer": "accuracy by shift and angle",
+    "networks": "accuracy and emerged sharing, network by network",
     "distance-by-radius": "distance between kernels by radius",
     "signal-to-noise": "signal-to-noise of weights",
     "distance-to-shared": "distance to the best shared kernel",

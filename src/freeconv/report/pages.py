@@ -52,7 +52,7 @@ EXPORTS = {"csv": ("CSV", as_csv), "md": ("Markdown", as_markdown), "tex": ("LaT
 
 
 # Figures of the page of measures.
-OTHER_PAGE = ("transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy")
+OTHER_PAGE = ("networks", "transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy")
 
 
 @dataclass(frozen=True)

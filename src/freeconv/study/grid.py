@@ -369,12 +369,13 @@ def figure_kinds(params: Params) -> list[tuple[str, str]]:
 def figures(params: Params) -> list[tuple[str, str]]:
     """Return the figures of each dataset: what they are about, an augmentation, `vcp` or `claims`, and their name.
 
-    `samples`, `answer`, `accuracy` and `transfer` of each augmentation; those of `FREE_FIGURES`, too, where free
-    networks are trained, and `kernels` of the first one; `swap` of level 0; `accuracy-<level>` of missing connections
-    at each level of translation; and `forest` of the paper's claims.
+    `samples`, `answer`, `accuracy` and `transfer` of each augmentation; `networks`, too, where more than the paper's
+    two are trained; those of `FREE_FIGURES` where free networks are, and `kernels` of the first augmentation; `swap` of
+    level 0; `accuracy-<level>` of missing connections at each level of translation; and `forest` of the paper's claims.
     """
     free = FREE_FIGURES if free_networks(params) else []
-    names = ["samples", "answer", "accuracy", "transfer", *free]
+    several = ["networks"] if len(params.train.networks) > PAPERS_NETWORKS else []
+    names = ["samples", "answer", "accuracy", "transfer", *several, *free]
     found: list[tuple[str, str]] = [(name, figure) for name in augmentations(params) for figure in names]
     if free:
         found.append((augmentations(params)[0], "kernels"))
@@ -386,6 +387,7 @@ def figures(params: Params) -> list[tuple[str, str]]:
 
 
 FREE_FIGURES = ["distance", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy"]
+PAPERS_NETWORKS = 2
 KERNEL_LEVELS = 3  # the lowest, one between, the highest
 
 
