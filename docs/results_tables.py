@@ -1,0 +1,363 @@
+"""Write the tables of docs/results.md anew, from what the archive of a study says.
+
+In a clone without results of its own, for each study:
+
+    freeconv tables params/mnist.yaml --archive
+    python docs/results_tables.py mnist
+
+Tables stand between `<!-- mnist: leads -->` and `<!-- end -->`; what is between them is replaced, and nothing else.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from freeconv.analysis.intervals import interval
+from freeconv.networks import network_sizes
+from freeconv.report.titles import network_title
+
+PAGE = Path(__file__).with_name("results.md")
+LAST = 10  # epochs of each run; some have more
+FIRST_LAYER = 169  # positions, of images of 28 × 28
+METRICS = ("train_acc", "val_acc", "translate_acc")
+VALUES = {
+    "train_acc": "training accuracy",
+    "val_acc": "held-out",
+    "translate_acc": "translated",
+    "rotate_acc": "rotated",
+    "noise_acc": "noise",
+    "edge_noise_acc": "edge noise",
+    "swap_acc": "quadrants exchanged",
+    "distance_radius_1": "distance, radius 1",
+    "distance_radius_4": "distance, radius 4",
+    "cosine_distance_radius_1": "cosine distance, radius 1",
+    "cosine_distance_radius_4": "cosine distance, radius 4",
+}
+
+
+def main(study: str, tables: str = "reports/tables", page: Path = PAGE) -> None:
+    """Write the tables of one study.
+
+    Raises:
+        SystemExit: the page has none, or the tables were not made.
+    """
+    text = page.read_text()
+    for name in re.findall(rf"<!-- {study}: (.+?) -->", text) or sys.exit(f"{page} has no tables of {study}"):
+        begin = f"<!-- {study}: {name} -->\n"
+        head, _, rest = text.partition(begin)
+        _, end, tail = rest.partition("<!-- end -->")
+        text = f"{head}{begin}\n{TABLES[study][name](Path(tables))}\n\n{end}{tail}"
+    page.write_text(text)
+
+
+def authors(tables: Path) -> str:
+    """Return how many of our values lie within those of the authors' own runs."""
+    rows = pd.read_csv(tables / "authors.csv")
+    rows = rows[(rows["epoch"] >= 1) & (rows["epoch"] <= LAST)]
+    lines = []
+    for network in ("cnn", "fcn"):
+        for metric, title in VALUES.items():
+            found = rows[(rows["network"] == network) & (rows["metric"] == metric)]
+            for row in found[found["epoch"] == LAST].itertuples():
+                form = percent if metric.endswith("acc") else "{:.4f}".format
+                ours = f"{form(row.median)}, {form(row.lowest)} to {form(row.highest)}"
+                theirs = f"{form(row.their_median)}, {form(row.their_lowest)} to {form(row.their_highest)}"
+                lines.append([network.upper(), title, ours, theirs, int(found["inside"].sum())])
+    head = ["network", "value", "ours, tenth epoch: median, lowest to highest of 5", "theirs, of 25"]
+    return markdown([*head, "within theirs, of 50"], lines)
+
+
+def medians(tables: Path) -> str:
+    """Return the paper's cells beside ours."""
+    compared, last, before = _compared(tables), epochs(tables, LAST), epochs(tables, LAST - 2)
+    lines = []
+    for (level, network, metric), cell in compared.groupby(["level", "network", "metric"], sort=False):
+        if metric in METRICS:
+            (row,) = cell.itertuples()
+            ours = _of(last, network, level)[metric]
+            slope = (ours - _of(before, network, level)[metric]) / 2
+            interval_of_ours = f"{percent(row.low)} to {percent(row.high)}"
+            of_all = [percent(row.paper), percent(row.ours), points(row.difference), interval_of_ours]
+            at_the_end = [percent(ours.mean()), points(ours.mean() - row.paper), points(slope.mean())]
+            lines.append([f"{level:g}", network, metric, *of_all, *at_the_end])
+    head = ["level", "network", "metric", "paper", "ours, ten epochs", "difference", "95 % interval"]
+    return markdown([*head, "ours, tenth epoch", "difference", "points an epoch at the end"], lines)
+
+
+def leads(tables: Path) -> str:
+    """Return how far the free network is behind, fold by fold."""
+    compared, last = _compared(tables), epochs(tables, LAST)
+    lines = []
+    for level in sorted(compared["level"].unique()):
+        line = [f"{level:g}"]
+        for metric in ("val_acc", "translate_acc"):
+            cell = compared[(compared["level"] == level) & (compared["metric"] == metric)].set_index("network")["paper"]
+            difference = _of(last, "cnn", level)[metric] - _of(last, "fcn", level)[metric]
+            line += [points_and_half(difference), points(cell["cnn"] - cell["fcn"])]
+        lines.append(line)
+    return markdown(["level", "held-out: CNN − FCN", "paper", "translated: CNN − FCN", "paper"], lines)
+
+
+def distances(tables: Path) -> str:
+    """Return how far kernel distances fall in training."""
+    rows = _distances(tables)
+    lines = []
+    for level in sorted(rows["level"].unique()):
+        line = [f"{level:g}"]
+        for radius in (1, 4):
+            before, after = (_distance(rows, level, "euclidean", radius, epoch) for epoch in (0, LAST))
+            line += [f"{before:.4f}", f"{after:.4f}", minus(f"{100 * (after / before - 1):+.1f} %")]
+        lines.append(line)
+    head = ["level", "radius 1, untrained", "tenth epoch", "change", "radius 4, untrained", "tenth epoch", "change"]
+    return markdown(head, lines)
+
+
+def alike(tables: Path) -> str:
+    """Return the distance beside other measures of the same kernels."""
+    rows, measures = _distances(tables), pd.read_csv(tables / "measures.csv")
+    measures = measures[(measures["network"] == "fcn") & measures["augmentation"].isin(["none", "translate"])]
+
+    def median(level: float, measure: str, layer: str, statistic: str, form: Callable[[float], str]) -> str:
+        keys = {"level": level, "measure": measure, "layer": layer, "statistic": statistic}
+        values = _where(measures, keys)["value"]
+        return form(values.median()) if len(values) else ""
+
+    count = FIRST_LAYER
+    expected = [f"{np.sqrt(2 / count):.4f}", "1.000", f"{np.sqrt(1 - 1 / count):.3f}", f"{0.674 / np.sqrt(count):.2f}"]
+    lines = [["independent kernels", *expected, ""]]
+    for level in sorted(rows["level"].unique()):
+        lines.append(
+            [
+                f"{level:g}",
+                f"{_distance(rows, level, 'euclidean', 1, LAST):.4f}",
+                f"{_distance(rows, level, 'cosine', 1, LAST):.3f}",
+                median(level, "distance_to_shared", "free_1", "observed", "{:.3f}".format),
+                median(level, "signal_to_noise", "free_1", "median", "{:.2f}".format),
+                median(level, "shared_acc", "free_1", "observed", "{:.0%}".format).replace("%", " %"),
+            ]
+        )
+    head = ["level", "distance, radius 1", "cosine distance, radius 1", "distance to the best shared kernel"]
+    return markdown([*head, "weight signal-to-noise", "held-out accuracy with one kernel at all positions"], lines)
+
+
+def claims(tables: Path) -> str:
+    """Return the claims that are tested or have all their cells."""
+    rows = pd.read_csv(tables / "claims.csv")
+    tested = rows["family"] == "primary"
+    lines = []
+    for row in pd.concat([rows[tested], rows[~tested & (rows["verdict"] != "not run")]]).itertuples():
+        name = f"`{row.id}`{', tested' if row.family == 'primary' else ''}"
+        ours = number(row.ours) if np.isnan(row.low) else f"{number(row.ours)}, {number(row.low)} to {number(row.high)}"
+        lacks = _cells(row.reason) if row.verdict == "not run" else _lacks(row.failed)
+        lines.append([name, number(row.paper), ours, row.verdict, lacks])
+    return markdown(["claim", "paper", "ours, 95 % interval", "verdict", "what it lacks"], lines)
+
+
+def _cells(reason: str) -> str:
+    """Return which cells a claim lacks, networks with the same levels together."""
+    levels: dict[tuple[str, str], list[str]] = {}
+    for network, augmentation, level in sorted(set(re.findall(r"of (\w+) at (\w+) (\d(?:\.\d+)?)", reason))):
+        levels.setdefault((network, augmentation), []).append(level)
+    networks: dict[tuple[str, str], list[str]] = {}
+    for (network, augmentation), its in levels.items():
+        networks.setdefault((augmentation, ", ".join(its)), []).append(network)
+    return "cells: " + "; ".join(f"{' and '.join(who)} at {what} {its}" for (what, its), who in networks.items())
+
+
+def _lacks(failed: object) -> str:
+    """Return which requirements a claim fails, in fewer words."""
+    short = "convergence (10 epochs; at least 25 can show it); "
+    text = "" if pd.isna(failed) else str(failed)
+    text = re.sub(r"convergence: 10 epochs, not stopped early: fewer than 25 .*? is flat(; )?", short, text)
+    return text.strip("; ")
+
+
+def networks(tables: Path) -> str:
+    """Return the networks of a study after training, level by level."""
+    last, measures = epochs(tables, LAST), pd.read_csv(tables / "measures.csv")
+    lines = []
+    for level in sorted(last["level"].unique()):
+        for network in dict.fromkeys(last["network"]):
+            ours = _of(last, network, level)
+            chosen = measures[(measures["network"] == network) & (measures["level"] == level)]
+            size = sum(size.weights for size in network_sizes(network, (28, 28, 1), 10).values())
+            line = [f"{level:g}", network_title(network), f"{size / 1e6:.2f} million"]
+            line += [percent_and_half(ours[metric]) for metric in METRICS]
+            line += [percent_and_half(_fold(chosen, "prediction_kept", statistic="right", setting=0.2))]
+            line += [percent_and_half(_fold(chosen, "equivariance_error", statistic="through", last_layer=True))]
+            lines.append(line)
+    head = ["level", "network", "parameters", "training accuracy", "held-out", "translated"]
+    head += ["same prediction 20 % to the right", "equivariance error, last convolution"]
+    return markdown(head, lines)
+
+
+# What each pair of networks parts: the question, and the networks whose difference answers it.
+PAIRS = {
+    "sharing, at one architecture": ("cnn", "fcn"),
+    "sharing, at one size": ("cnn_wide", "fcn"),
+    "size, with sharing": ("cnn_wide", "cnn"),
+    "locality, at one size": ("fcn", "mlp"),
+    "where a free network starts": ("fcn_from_cnn", "fcn"),
+    "what freedom costs from there": ("fcn_from_cnn", "cnn"),
+    "four kernels instead of one": ("lowrank_4", "cnn"),
+    "four kernels instead of all": ("lowrank_4", "fcn"),
+}
+
+
+def pairs(tables: Path) -> str:
+    """Return the differences between networks, fold by fold."""
+    last = epochs(tables, LAST)
+    levels = sorted(last["level"].unique())
+    lines = []
+    for question, (one, other) in PAIRS.items():
+        line = [question, f"{network_title(one)} − {network_title(other)}"]
+        for level in levels:
+            difference = _of(last, one, level) - _of(last, other, level)
+            line += [points_and_half(difference[metric]) for metric in ("val_acc", "translate_acc")]
+        lines.append(line)
+    head = ["what differs", "difference"]
+    return markdown(head + [f"{what}, {level:g}" for level in levels for what in ("held-out", "translated")], lines)
+
+
+def kernels(tables: Path) -> str:
+    """Return what the kernels of free networks have in common, layer by layer."""
+    measures = pd.read_csv(tables / "measures.csv")
+    free = measures[measures["measure"] == "distance_to_shared"]
+    lines = []
+    for level in sorted(free["level"].unique()):
+        for network, layer in free[["network", "layer"]].drop_duplicates().itertuples(index=False):
+            of_layer = _where(measures, {"network": network, "level": level, "layer": layer})
+            rank = _fold(of_layer, "effective_rank", statistic="observed")
+            independent = _fold(of_layer, "effective_rank", statistic="independent")
+            lines.append(
+                [
+                    f"{level:g}",
+                    network_title(network),
+                    layer.rpartition("_")[2],
+                    percent_and_half(_fold(of_layer, "distance_to_shared", statistic="observed")),
+                    f"{_fold(of_layer, 'signal_to_noise', statistic='median').median():.2f}",
+                    percent_and_half(_fold(of_layer, "shared_acc", statistic="observed")),
+                    f"{rank.median():.1f} of {independent.median():.1f}",
+                    *(_beside_null(of_layer, measure) for measure in ("matched_distance", "border_null")),
+                ]
+            )
+    head = ["level", "network", "layer", "distance to the best shared kernel", "signal-to-noise"]
+    head += ["accuracy with its kernels shared", "effective rank, of that of independent kernels"]
+    return markdown([*head, "neighbours, filters matched", "neighbours, among equally far from the border"], lines)
+
+
+def _beside_null(of_layer: pd.DataFrame, measure: str) -> str:
+    """Return a distance of neighbours in per cent of its null's mean, and in how many runs it is below the null."""
+    names = ("observed", "permuted_mean", "permuted_low")
+    observed, mean, low = (_fold(of_layer, measure, statistic=name, setting=1) for name in names)
+    return f"{100 * (observed / mean).median():.1f} % ({int((observed < low).sum())} of {len(observed)} below)"
+
+
+TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
+    "mnist": {
+        "authors": authors,
+        "medians": medians,
+        "leads": leads,
+        "distances": distances,
+        "alike": alike,
+        "claims": claims,
+    },
+    "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels},
+}
+
+
+def epochs(tables: Path, epoch: int) -> pd.DataFrame:
+    """Return one epoch of the runs that translation is about."""
+    history = pd.read_csv(tables / "history.csv")
+    return history[(history["epoch"] == epoch) & history["augmentation"].isin(["none", "translate"])]
+
+
+def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
+    """Return the accuracies of one network and level by fold."""
+    rows = history[(history["network"] == network) & (history["level"] == level)]
+    return rows.set_index("fold")[list(METRICS)]
+
+
+def _compared(tables: Path) -> pd.DataFrame:
+    """Return the cells of the paper's Table 1 that we have."""
+    rows = pd.read_csv(tables / "compared.csv")
+    return rows[(rows["augmentation"] == "translate") & rows["ours"].notna() & rows["paper"].notna()]
+
+
+def _distances(tables: Path) -> pd.DataFrame:
+    """Return distances between kernels of first layers."""
+    rows = pd.read_csv(tables / "distance.csv")
+    return rows[(rows["augmentation"] == "translate") & (rows["layer"] == "free_1")]
+
+
+def _distance(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> float:
+    """Return one distance."""
+    keys = {"level": level, "measure": measure, "radius": radius, "epoch": epoch}
+    (value,) = _where(rows, keys)["median"]
+    return float(value)
+
+
+def _where(rows: pd.DataFrame, keys: Mapping[str, object]) -> pd.DataFrame:
+    """Return the rows with some values."""
+    for column, value in keys.items():
+        rows = rows[rows[column] == value]
+    return rows
+
+
+def _fold(rows: pd.DataFrame, measure: str, last_layer: bool = False, **keys: object) -> pd.Series:
+    """Return a measure by fold; of the last layer alone, if that is asked for."""
+    rows = _where(rows, {"measure": measure, **keys}).dropna(subset="value")
+    if last_layer and len(rows):
+        rows = rows[rows["layer"] == rows["layer"].max()]
+    return rows.set_index("fold")["value"].sort_index()
+
+
+def markdown(head: Iterable[object], lines: Iterable[Iterable[object]]) -> str:
+    """Return a table."""
+    head = list(head)
+    rows = [f"| {' | '.join(map(str, line))} |".replace("  |", " |") for line in (head, *lines)]
+    return "\n".join([rows[0], "|" + "---|" * len(head), *rows[1:]])
+
+
+def minus(text: str) -> str:
+    """Return a text whose hyphens are minus signs."""
+    return text.replace("-", "−")
+
+
+def number(value: float) -> str:
+    """Return a number with four places, or a dash."""
+    return "—" if np.isnan(value) else minus(f"{value:.4f}")
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent."""
+    return f"{100 * share:.2f}"
+
+
+def points(difference: float) -> str:
+    """Return a difference of shares in points."""
+    return minus(f"{100 * difference:+.2f}")
+
+
+def points_and_half(differences: pd.Series) -> str:
+    """Return the mean of differences in points, and half of its 95 % interval."""
+    return f"{points(differences.mean())}{_half(differences.dropna())}"
+
+
+def percent_and_half(shares: pd.Series) -> str:
+    """Return the mean of shares in per cent, and half of its 95 % interval; nothing if there are none."""
+    return f"{percent(shares.mean())}{_half(shares)}" if len(shares) else ""
+
+
+def _half(values: pd.Series) -> str:
+    """Return half of a 95 % interval in points; nothing if there is none."""
+    low, high = interval(values)
+    return "" if np.isnan(low) else f" ± {100 * (high - low) / 2:.2f}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
