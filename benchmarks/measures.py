@@ -2,8 +2,8 @@
 
 The networks of params/beyond.yaml for images of 28 × 28 × 1, with random weights (the time does not depend on them), a
 held-out fold of 14,000 random images, and the settings of that file; on one core as its jobs run. A measure that a
-network does not have (kernels of an mlp) is left out. Measures take turns; compilation, in the first round, is not
-counted.
+network does not have (kernels of an mlp) is left out, and so is a network with the same layers as one before it
+(fcn_from_cnn). Measures take turns; compilation, in the first round, is not counted.
 
     python benchmarks/measures.py
 """
@@ -23,6 +23,7 @@ from measuring import ROOT, arguments, measured, round_robin, write_result
 from freeconv import measures
 from freeconv.architectures.build import get_weights
 from freeconv.measures import Run, Settings, Trained, network_to_measure, restored
+from freeconv.networks import NETWORKS
 from freeconv.study.params import load_params
 
 COMMAND = "python benchmarks/measures.py"
@@ -49,10 +50,11 @@ def contestants(quick: bool) -> dict[str, Callable[[], Any]]:
     settings = Settings(shifts, angles, permutations, asked.images)
     images = np.random.default_rng(0).integers(0, 256, (QUICK_IMAGES if quick else IMAGES, *SHAPE), "uint8")
     made: dict[str, Callable[[], Any]] = {}
-    for network in params.train.networks:
+    for network in {str(NETWORKS[name].layers(SHAPE)): name for name in reversed(params.train.networks)}.values():
         of = trained(network, images, settings)
+        some = trained(network, images[:QUICK_IMAGES], Settings([0.2], [90], 2, asked.images))
         for name in asked.measures:
-            if len(measures.measured([name], of)):
+            if len(measures.measured([name], some)):
                 made[f"{network}: {name}"] = lambda name=name, of=of: measures.measured([name], of)
     return made
 
