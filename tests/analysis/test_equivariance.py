@@ -56,6 +56,19 @@ def test_convolutions_are_equivariant_and_free_layers_made_from_them_too():
         assert len(found) == (9 if model is fcn else 6)
 
 
+def test_layers_of_low_rank_are_convolutions_until_their_mixtures_differ():
+    model = build_network("lowrank_2", (16, 16, 1), 4, seed=0)
+    images = random_images(5)
+    found = errors(model, images)
+    assert [layer for layer, of in found if of == "through"] == ["lowrank_1", "lowrank_2", "lowrank_3"]
+    assert found["lowrank_1", "through"] < 1e-6
+    layer = model.get_layer("lowrank_1")
+    layer.mixing.assign(np.random.default_rng(0).normal(size=layer.mixing.shape))
+    other = errors(model, images)
+    assert other["lowrank_1", "through"] > 0.1
+    assert other["lowrank_2", "own"] == pytest.approx(found["lowrank_2", "own"], abs=1e-6)  # its own mixtures are equal
+
+
 def test_kernels_of_an_untrained_free_network_could_as_well_be_exchanged(untrained):
     found = errors(untrained, random_images(30))
     for layer in ("free_1", "free_2"):

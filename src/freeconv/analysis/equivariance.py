@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 def places(model: "keras.Model") -> list[Place]:
-    """Return the layers with kernels and strides, in the order of a network that is a list of layers."""
+    """Return the layers with weights and strides, in the order of a network that is a list of layers."""
     found, pixels = [], (1, 1)
     for layer in model.layers:
         strides = getattr(layer, "strides", None)
@@ -39,7 +39,7 @@ def places(model: "keras.Model") -> list[Place]:
             continue
         down, right = strides if isinstance(strides, Sequence) else (strides, strides)
         pixels = (pixels[0] * down, pixels[1] * right)
-        if hasattr(layer, "kernel"):
+        if layer.weights:  # pooling has strides, too
             found.append(Place(layer, (down, right), pixels))
     return found
 
