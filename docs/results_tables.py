@@ -178,19 +178,28 @@ def _lacks(failed: object) -> str:
 
 def networks(tables: Path) -> str:
     """Return the networks of a study after training, level by level."""
-    last, measures = epochs(tables, LAST), pd.read_csv(tables / "measures.csv")
+    last, before, measures = epochs(tables, LAST), epochs(tables, LAST - 2), pd.read_csv(tables / "measures.csv")
     lines = []
     for level in sorted(last["level"].unique()):
         for network in dict.fromkeys(last["network"]):
             ours = _of(last, network, level)
+            slope = (ours - _of(before, network, level))["translate_acc"] / 2
             chosen = measures[(measures["network"] == network) & (measures["level"] == level)]
             size = sum(size.weights for size in network_sizes(network, (28, 28, 1), 10).values())
             line = [f"{level:g}", network_title(network), f"{size / 1e6:.2f} million"]
-            line += [percent_and_half(ours[metric]) for metric in METRICS]
+            line += [*(percent_and_half(ours[metric]) for metric in METRICS), points(slope.mean())]
             line += [percent_and_half(_fold(chosen, "prediction_kept", statistic="right", setting=0.2))]
             line += [percent_and_half(_fold(chosen, "equivariance_error", statistic="through", last_layer=True))]
             lines.append(line)
-    head = ["level", "network", "parameters", "training accuracy", "held-out", "translated"]
+    head = [
+        "level",
+        "network",
+        "parameters",
+        "training accuracy",
+        "held-out",
+        "translated",
+        "points an epoch at the end",
+    ]
     head += ["same prediction 20 % to the right", "equivariance error, last convolution"]
     return markdown(head, lines)
 
@@ -257,6 +266,22 @@ def _beside_null(of_layer: pd.DataFrame, measure: str) -> str:
     return f"{100 * (observed / mean).median():.1f} % ({int((observed < low).sum())} of {len(observed)} below)"
 
 
+def ranks(tables: Path) -> str:
+    """Return how accurate free networks are with fewer kernels than they have."""
+    measures = pd.read_csv(tables / "measures.csv")
+    measures = measures[measures["layer"] == "all"]
+    full = sorted(measures.loc[measures["measure"] == "rank_acc", "setting"].unique())
+    lines = []
+    for level in sorted(measures["level"].unique()):
+        for network in dict.fromkeys(measures["network"]):
+            cell = _where(measures, {"network": network, "level": level})
+            shared = _fold(cell, "shared_acc")
+            by_rank = [_fold(cell, "rank_acc", setting=rank) for rank in full]
+            texts = [percent(values.mean()) for values in (shared, *by_rank)]
+            lines.append([f"{level:g}", network_title(network), *texts])
+    return markdown(["level", "network", "one shared kernel", *(f"rank {rank:g}" for rank in full)], lines)
+
+
 TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
     "mnist": {
         "authors": authors,
@@ -266,7 +291,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "alike": alike,
         "claims": claims,
     },
-    "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels},
+    "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels, "ranks": ranks},
 }
 
 

@@ -45,6 +45,14 @@ def test_three_sentences():
     ]
 
 
+def test_among_more_networks_the_answer_is_about_the_papers_two():
+    params = small_params(train={"networks": ["cnn", "fcn_from_cnn", "fcn"]})
+    runs = judged("not run")
+    assert answer(params, runs, PAPER, MEDIANS) == answer(small_params(), runs, PAPER, MEDIANS)
+    others = small_params(train={"networks": ["cnn", "mlp"]})
+    assert "the CNN recognises" in answer(others, runs, PAPER, MEDIANS)[1]
+
+
 @pytest.mark.parametrize(("decided", "few"), [(0, "none"), (2, "only 2")])
 def test_with_fewer_than_three_decided_nothing_is(decided, few):
     first, *_ = answer(small_params(), judged(*["supported"] * decided, "not run", "not tested"), PAPER, MEDIANS)

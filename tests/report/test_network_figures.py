@@ -76,19 +76,33 @@ def test_each_network_has_a_row_of_dots_and_bars(curves, measures):
     networks = ["fcn", "cnn", "mlp", "cnn_wide"]
     rows = network_rows(curves, measures)
     figure = draw_networks(rows, networks, LEVELS, "translate", {"fcn": 169})
-    accuracy, equivariance, shared = figure.axes
-    assert [text.get_text() for text in accuracy.get_yticklabels()] == ["FCN", "CNN", "MLP", "CNN of the FCN's size"]
-    for axes, measure in ((accuracy, "translate_acc"), (equivariance, "equivariance_error")):
-        for line, bars, level in zip(axes.lines, axes.collections, LEVELS, strict=True):
+    *accuracies, equivariance, shared = figure.axes
+    assert [text.get_text() for text in accuracies[0].get_yticklabels()] == [
+        "FCN",
+        "CNN",
+        "MLP",
+        "CNN of the FCN's size",
+    ]
+    drawn = [(axes, "translate_acc", [level]) for axes, level in zip(accuracies, LEVELS, strict=True)]
+    for axes, measure, levels in (*drawn, (equivariance, "equivariance_error", LEVELS)):
+        for line, bars, level in zip(axes.lines, axes.collections, levels, strict=True):
             chosen = rows[(rows["measure"] == measure) & (rows["level"] == level)]
             assert line.get_xdata() == pytest.approx(100 * chosen["mean"])
             assert np.round(-line.get_ydata()).tolist() == [networks.index(name) for name in chosen["network"]]
             ends = np.array([segment[:, 0] for segment in bars.get_segments()])
             assert ends == pytest.approx(100 * chosen[["low", "high"]].to_numpy())
-    assert len({line.get_marker() for line in accuracy.lines}) == len(LEVELS)  # not by colour alone
+    assert len({line.get_marker() for line in equivariance.lines}) == len(LEVELS)  # not by colour alone
     assert shared.lines[-1].get_xdata()[0] == pytest.approx(100 * np.sqrt(168 / 169))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["0", "0.3", "independent kernels", "not run: CNN of the FCN's size"]
+
+
+def test_many_levels_have_one_panel_of_accuracies(curves, measures):
+    levels = [*LEVELS, 0.5]
+    more = pd.concat([curves, curves[curves["level"] == 0].assign(level=0.5)])
+    figure = draw_networks(network_rows(more, measures), ["fcn", "cnn", "mlp"], levels, "translate", {})
+    assert len(figure.axes) == 3
+    assert len(figure.axes[0].lines) == 3
 
 
 def test_without_rows_there_is_nothing_to_draw(curves, measures):

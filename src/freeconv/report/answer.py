@@ -81,12 +81,18 @@ def _decided(judged: pd.DataFrame) -> str:
     )
 
 
+def _pair(params: Params) -> list[str]:
+    """Return the two networks that the answer is about: the paper's where both are trained, else the first ones."""
+    trained = free_first(params.train.networks)
+    return [name for name in ("fcn", "cnn") if {"fcn", "cnn"} <= set(trained)] or trained[:2]
+
+
 def _on_accuracy(params: Params, medians: Medians, paper: Mapping[tuple[str, float], float]) -> str:
     """Return how accurate networks are on translated images, at the lowest and the highest level of training."""
     augmentation, dataset = shown_augmentation(params), shown_dataset(params)
     parts: list[str] = []
     trained: list[float] = []
-    for network in free_first(params.train.networks)[:2]:
+    for network in _pair(params):
         levels = _levels(params, medians, network)
         if not levels:
             continue
@@ -106,7 +112,7 @@ def _on_accuracy(params: Params, medians: Medians, paper: Mapping[tuple[str, flo
 
 def _on_difference(params: Params, medians: Medians, paper: Mapping[tuple[str, float], float]) -> str:
     """Return how far the free network is from the shared one, and whether its kernels have come closer."""
-    networks, augmentation = free_first(params.train.networks)[:2], shown_augmentation(params)
+    networks, augmentation = _pair(params), shown_augmentation(params)
     common = [level for level in params.levels(augmentation) if _all(medians, networks, level)]
     parts = []
     if len(networks) == 2 and common:

@@ -59,13 +59,12 @@ FIGURES = {
         "images.",
     ),
     "networks": Caption(
-        "Three panels of dots with bars, a row per network and a dot per level of {which}: accuracy on translated "
-        "images, equivariance error, distance to the best shared kernel.",
-        "Networks after training, means with their 95 % t-intervals over runs, for each level of {which}. First: "
-        "accuracy on held-out images that are translated. Second: how far the output of the last convolution does not "
-        "move along with the image; 0 is a convolution's, and networks without any have no dot. Third: how far the "
-        "first free layer is from sharing one kernel, in per cent of its own size; networks without free layers have "
-        "no dot, and convolutions share from the beginning.",
+        "Panels of dots with bars, a row per network and a dot per level of {which}: accuracy on translated images, "
+        "equivariance error, distance to the best shared kernel.",
+        "Networks after training, means with their 95 % t-intervals over runs, for each level of {which}: accuracy on "
+        "held-out images that are translated; how far the output of the last convolution does not move along with the "
+        "image, 0 being a convolution's; and how far the first free layer is from sharing one kernel, in per cent of "
+        "its own size. Networks without convolutions, or without free layers, have no dot there.",
     ),
     "distance-by-radius": Caption(
         "Line charts against the radius, a panel for each free layer, a line per level of {which}: kernel distance.",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from freeconv.analysis.intervals import interval
 from freeconv.augmentations import AUGMENTATIONS
@@ -14,11 +15,13 @@ from freeconv.report.panels import INDEPENDENT, is_column, legend, no_runs, one_
 from freeconv.report.titles import network_title
 from freeconv.vocabulary import level_text
 
-PANELS = {
-    "translate_acc": "Accuracy on translated\nimages (%)",
-    "equivariance_error": "Equivariance error of the\nlast convolution (%)",
-    "distance_to_shared": "Distance to the best shared\nkernel, first layer (%)",
+LABELS = {
+    "translate_acc": "Translated\naccuracy (%)",
+    "equivariance_error": "Equivariance error,\nlast convolution (%)",
+    "distance_to_shared": "Distance to the best\nshared kernel, first\nlayer (%)",
 }
+PANELS = tuple(LABELS)
+MOST_PANELS = 2  # of accuracies
 MARKERS = "osD^vPX"  # levels are not told apart by colour alone
 COLUMNS = ["network", "level", "measure", "mean", "low", "high", "runs"]
 
@@ -67,31 +70,36 @@ def draw_networks(
         positions: network to the number of positions of its first free layer.
 
     Returns:
-        Means over runs in per cent as dots, 95 % t-intervals as bars. Dashed, in the last panel: the distance that
-        independent kernels have.
+        Means over runs in per cent as dots, 95 % t-intervals as bars; of few levels, accuracies in a panel each.
+        Dashed, in the last panel: the distance that independent kernels have.
     """
     rows = percent(rows[rows["network"].isin(networks) & rows["level"].isin(levels)])
     if rows.empty:
         return no_runs()
+    # accuracies of levels are far apart: few of them have a panel each, where networks can be told apart
+    single = [[level] for level in levels] if len(levels) <= MOST_PANELS else [list(levels)]
+    shown = [("translate_acc", its) for its in single] + [(measure, list(levels)) for measure in PANELS[1:]]
     high = 0.3 * len(networks) + 0.9
-    figure = wide_figure(3 * high / 3.3 if is_column() else high / 6.9)
-    panels = figure.subplots(*((3, 1) if is_column() else (1, 3)), sharey=True)
+    figure = wide_figure(len(shown) * high / 3.3 if is_column() else high / 6.9)
+    panels = figure.subplots(*((len(shown), 1) if is_column() else (1, len(shown))), sharey=True)
     colors, places = level_colors(levels), {network: -place for place, network in enumerate(networks)}
-    for axes, (measure, label) in zip(panels, PANELS.items(), strict=True):
-        for place, level in enumerate(levels):
+    for axes, (measure, its) in zip(panels, shown, strict=True):
+        for level in its:
+            place = list(levels).index(level)
             chosen = rows[(rows["measure"] == measure) & (rows["level"] == level)]
-            heights = chosen["network"].map(places) - 0.4 * (place / max(len(levels) - 1, 1) - 0.5)
+            heights = chosen["network"].map(places) - 0.4 * (place / max(len(levels) - 1, 1) - 0.5) * (len(its) > 1)
             axes.hlines(heights, chosen["low"], chosen["high"], color=colors[level], linewidth=1.4)
             marker = MARKERS[place % len(MARKERS)]
             axes.plot(chosen["mean"], heights, linestyle="", marker=marker, markersize=4, color=colors[level])
-        axes.set(xlabel=label, ylim=(0.6 - len(networks), 0.6))
+        axes.set(xlabel=LABELS[measure], ylim=(0.6 - len(networks), 0.6))
         axes.set_yticks(list(places.values()), [network_title(network) for network in networks])
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.tick_params(axis="y", length=0)
-    for axes in panels[1:]:
+    for axes in panels[len(single) :]:
         axes.set_xlim(left=min(0, axes.get_xlim()[0]))  # 0 is sharing
     for count in sorted(set(positions.values())):
         panels[-1].axvline(100 * np.sqrt(1 - 1 / count), **INDEPENDENT)
-    shown = [level for level in levels if level in set(rows["level"])]
+    found = [level for level in levels if level in set(rows["level"])]
     handles = [
         Line2D(
             [],
@@ -102,7 +110,7 @@ def draw_networks(
             markersize=4,
             label=level_text(level),
         )
-        for level in shown
+        for level in found
     ]
     others = [Line2D([], [], **INDEPENDENT, label="independent kernels")] if positions else []
     absent = [network_title(network) for network in networks if network not in set(rows["network"])]
