@@ -9,7 +9,7 @@ from benchmarks.project import copy_project
 from tests.workflow.project import run
 
 
-@pytest.mark.parametrize("study", ["mnist"])
+@pytest.mark.parametrize("study", ["mnist", "beyond"])
 def test_tables_of_the_page_are_made_from_the_archive(study, tmp_path):
     folder = tmp_path / "clone"
     copy_project(folder)
