@@ -299,7 +299,7 @@ def test_shows_parameters(reports):
 
 def test_page_of_measures_defines_what_it_shows(pages):
     page = pages["measures.html"]
-    assert len(page.all("dt")) == len(page.all("dd")) == 5
+    assert len(page.all("dt")) == len(page.all("dd")) == 6
 
 
 def test_names_from_users_are_escaped(copied):

@@ -47,7 +47,7 @@ def svg(subject, name):
 
 def test_everything_registered_is_in_every_figure_and_page(params):
     figures = [(subject, name) for subject, name in grid.figures(params) if subject == "invert"]
-    every = ["samples", "answer", "accuracy", "transfer", "networks", *grid.FREE_FIGURES]
+    every = ["samples", "answer", "accuracy", "networks", "transfer", *grid.FREE_FIGURES]
     assert [name for _, name in figures] == every
     assert {str(path) for path in Path("reports/figures").iterdir()} == set(grid.figure_files(params))
     for subject, name in (*product(("translate", "invert"), ("accuracy", "networks")), ("none", "swap")):

@@ -369,13 +369,13 @@ def figure_kinds(params: Params) -> list[tuple[str, str]]:
 def figures(params: Params) -> list[tuple[str, str]]:
     """Return the figures of each dataset: what they are about, an augmentation, `vcp` or `claims`, and their name.
 
-    `samples`, `answer`, `accuracy` and `transfer` of each augmentation; `networks`, too, where more than the paper's
-    two are trained; those of `FREE_FIGURES` where free networks are, and `kernels` of the first augmentation; `swap` of
+    `samples`, `answer`, `accuracy` and `transfer` of each augmentation; `networks` where more than the paper's two
+    are trained; those of `FREE_FIGURES` where free networks are, and `kernels` of the first augmentation; `swap` of
     level 0; `accuracy-<level>` of missing connections at each level of translation; and `forest` of the paper's claims.
     """
     free = FREE_FIGURES if free_networks(params) else []
     several = ["networks"] if len(params.train.networks) > PAPERS_NETWORKS else []
-    names = ["samples", "answer", "accuracy", "transfer", *several, *free]
+    names = ["samples", "answer", "accuracy", *several, "transfer", *free]
     found: list[tuple[str, str]] = [(name, figure) for name in augmentations(params) for figure in names]
     if free:
         found.append((augmentations(params)[0], "kernels"))
