@@ -1,15 +1,12 @@
-"""Write the tables of docs/results.md anew, from what the archive of a study says.
+"""Write the tables of docs/results.md anew, from what the archives of its studies say.
 
-In a clone without results of its own, for each study:
-
-    freeconv tables params/mnist.yaml --archive
-    python docs/results_tables.py mnist
+    python docs/results_tables.py
 
 Tables stand between `<!-- mnist: leads -->` and `<!-- end -->`; what is between them is replaced, and nothing else.
 """
 
 import re
-import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -17,10 +14,15 @@ import numpy as np
 import pandas as pd
 
 from freeconv.analysis.intervals import interval
+from freeconv.commands.tables import make_tables
 from freeconv.networks import network_sizes
 from freeconv.report.titles import network_title
+from freeconv.storage.archive_source import Archive
+from freeconv.study import paths
+from freeconv.study.params import load_params
 
-PAGE = Path(__file__).with_name("results.md")
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/results.md"
 LAST = 10  # epochs of each run; some have more
 FIRST_LAYER = 169  # positions, of images of 28 × 28
 METRICS = ("train_acc", "val_acc", "translate_acc")
@@ -39,19 +41,27 @@ VALUES = {
 }
 
 
-def main(study: str, tables: str = "reports/tables", page: Path = PAGE) -> None:
-    """Write the tables of one study.
+def main() -> None:
+    """Write all tables."""
+    text = PAGE.read_text()
+    for study, makers in TABLES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            make_tables(load_params(ROOT / f"params/{study}.yaml"), folder, Archive(ROOT / paths.archive_folder(study)))
+            for name, make in makers.items():
+                text = filled(text, f"<!-- {study}: {name} -->", make(Path(folder, "tables")))
+    PAGE.write_text(text)
+
+
+def filled(text: str, mark: str, table: str) -> str:
+    """Return a page with a table in the place of what stands between a mark and the next end.
 
     Raises:
-        SystemExit: the page has none, or the tables were not made.
+        SystemExit: the page has no such mark.
     """
-    text = page.read_text()
-    for name in re.findall(rf"<!-- {study}: (.+?) -->", text) or sys.exit(f"{page} has no tables of {study}"):
-        begin = f"<!-- {study}: {name} -->\n"
-        head, _, rest = text.partition(begin)
-        _, end, tail = rest.partition("<!-- end -->")
-        text = f"{head}{begin}\n{TABLES[study][name](Path(tables))}\n\n{end}{tail}"
-    page.write_text(text)
+    if mark not in text:
+        raise SystemExit(f"expected {mark} in {PAGE}, received no such line")
+    head, _, rest = text.partition(mark)
+    return f"{head}{mark}\n\n{table}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
 
 
 def authors(tables: Path) -> str:
@@ -337,7 +347,7 @@ def _fold(rows: pd.DataFrame, measure: str, last_layer: bool = False, **keys: ob
     """Return a measure by fold; of the last layer alone, if that is asked for."""
     rows = _where(rows, {"measure": measure, **keys}).dropna(subset="value")
     if last_layer and len(rows):
-        rows = rows[rows["layer"] == rows["layer"].max()]
+        rows = rows[rows["layer"] == rows["layer"].iloc[-1]]
     return rows.set_index("fold")["value"].sort_index()
 
 
@@ -385,4 +395,4 @@ def _half(values: pd.Series) -> str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

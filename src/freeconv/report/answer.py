@@ -83,8 +83,8 @@ def _decided(judged: pd.DataFrame) -> str:
 
 def _pair(params: Params) -> list[str]:
     """Return the two networks that the answer is about: the paper's where both are trained, else the first ones."""
-    trained = free_first(params.train.networks)
-    return [name for name in ("fcn", "cnn") if {"fcn", "cnn"} <= set(trained)] or trained[:2]
+    trained, papers = free_first(params.train.networks), ["fcn", "cnn"]
+    return papers if set(papers) <= set(trained) else trained[:2]
 
 
 def _on_accuracy(params: Params, medians: Medians, paper: Mapping[tuple[str, float], float]) -> str:

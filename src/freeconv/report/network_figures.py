@@ -36,7 +36,7 @@ def network_rows(curves: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns network, level, measure, mean, low, high, runs: shares, with their 95 % t-intervals over runs, NaN where
         there is none. `translate_acc` is that of the last epoch; `equivariance_error` from the image through the last
-        (free) convolution, of networks that have any; `distance_to_shared` of the first free layer.
+        convolution that has several positions, of networks that have any; `distance_to_shared` of the first free layer.
     """
     translated = curves[curves["metric"] == "translate_acc"]
     last = translated[translated["epoch"] == translated.groupby(["network", "level"])["epoch"].transform("max")]
@@ -44,7 +44,7 @@ def network_rows(curves: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
     ways = {"equivariance_error": ("through", "last"), "distance_to_shared": ("observed", "first")}
     for measure, (statistic, place) in ways.items():
         chosen = measures[(measures["measure"] == measure) & (measures["statistic"] == statistic)]
-        layers = chosen.sort_values("layer").groupby("network")["layer"].agg(place)
+        layers = chosen.dropna(subset="value").groupby("network")["layer"].agg(place)  # rows are in the network's order
         chosen = chosen[chosen["layer"] == chosen["network"].map(layers)]
         found += [
             pd.DataFrame([(network, level, measure, values.mean(), *interval(values), len(values))], columns=COLUMNS)
@@ -91,7 +91,8 @@ def draw_networks(
             axes.hlines(heights, chosen["low"], chosen["high"], color=colors[level], linewidth=1.4)
             marker = MARKERS[place % len(MARKERS)]
             axes.plot(chosen["mean"], heights, linestyle="", marker=marker, markersize=4, color=colors[level])
-        axes.set(xlabel=LABELS[measure], ylim=(0.6 - len(networks), 0.6))
+        label = LABELS[measure] + f",\nlevel {level_text(its[0])}" * (len(its) == 1)
+        axes.set(xlabel=label, ylim=(0.6 - len(networks), 0.6))
         axes.set_yticks(list(places.values()), [network_title(network) for network in networks])
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.tick_params(axis="y", length=0)
