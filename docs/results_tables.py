@@ -208,7 +208,7 @@ def networks(tables: Path) -> str:
         "training accuracy",
         "held-out",
         "translated",
-        "points an epoch at the end",
+        "translated, points an epoch at the end",
     ]
     head += ["same prediction 20 % to the right", "equivariance error, last convolution"]
     return markdown(head, lines)
