@@ -112,6 +112,26 @@ def leads(tables: Path) -> str:
     return markdown(["level", "held-out: CNN − FCN", "paper", "translated: CNN − FCN", "paper"], lines)
 
 
+def speeds(tables: Path) -> str:
+    """Return after which epoch the convolutional network is as accurate as the free one after the last."""
+    lines = []
+    each = {epoch: epochs(tables, epoch) for epoch in range(1, LAST + 1)}
+    for level in sorted(each[LAST]["level"].unique()):
+        line = [f"{level:g}"]
+        shared = {epoch: _of(rows, "cnn", level) for epoch, rows in each.items()}
+        free = {epoch: _of(rows, "fcn", level) for epoch, rows in each.items()}
+        for metric in METRICS:
+            reached = [
+                next((epoch for epoch in each if shared[epoch].loc[fold, metric] >= end), LAST + 1)
+                for fold, end in free[LAST][metric].items()
+            ]
+            line.append(", ".join(f"> {LAST}" if epoch > LAST else str(epoch) for epoch in sorted(reached)))
+        gaps = [(shared[epoch] - free[epoch])["translate_acc"].mean() for epoch in (1, 3, LAST)]
+        lines.append([*line, *(points(gap) for gap in gaps)])
+    head = ["level", "training accuracy", "held-out", "translated"]
+    return markdown([*head, *(f"CNN − FCN, translated, epoch {epoch}" for epoch in (1, 3, LAST))], lines)
+
+
 def distances(tables: Path) -> str:
     """Return how far kernel distances fall in training."""
     rows = _distances(tables)
@@ -297,6 +317,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "authors": authors,
         "medians": medians,
         "leads": leads,
+        "speeds": speeds,
         "distances": distances,
         "alike": alike,
         "claims": claims,
