@@ -47,6 +47,8 @@ def main() -> None:
     for study, makers in TABLES.items():
         with tempfile.TemporaryDirectory() as folder:
             make_tables(load_params(ROOT / f"params/{study}.yaml"), folder, Archive(ROOT / paths.archive_folder(study)))
+            for level in incomplete(Path(folder, "tables")):
+                print(f"{study}: level {level:g} of translation is left out, as its runs are not complete")
             for name, make in makers.items():
                 text = filled(text, f"<!-- {study}: {name} -->", make(Path(folder, "tables")))
     PAGE.write_text(text)
@@ -327,9 +329,23 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
 
 
 def epochs(tables: Path, epoch: int) -> pd.DataFrame:
-    """Return one epoch of the runs that translation is about."""
+    """Return one epoch of the runs that translation is about, at levels that are complete."""
+    history, left_out = _translated(tables), incomplete(tables)
+    return history[(history["epoch"] == epoch) & ~history["level"].isin(left_out)]
+
+
+def incomplete(tables: Path) -> list[float]:
+    """Return the levels of translation at which a run of any network or fold has not come to the last epoch."""
+    history = _translated(tables)
+    runs = history[["network", "fold"]].drop_duplicates()
+    there = history[history["epoch"] == LAST].groupby("level").size()
+    return [level for level in sorted(history["level"].unique()) if there.get(level, 0) < len(runs)]
+
+
+def _translated(tables: Path) -> pd.DataFrame:
+    """Return all epochs of the runs that translation is about."""
     history = pd.read_csv(tables / "history.csv")
-    return history[(history["epoch"] == epoch) & history["augmentation"].isin(["none", "translate"])]
+    return history[history["augmentation"].isin(["none", "translate"])]
 
 
 def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
@@ -341,13 +357,15 @@ def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
 def _compared(tables: Path) -> pd.DataFrame:
     """Return the cells of the paper's Table 1 that we have."""
     rows = pd.read_csv(tables / "compared.csv")
-    return rows[(rows["augmentation"] == "translate") & rows["ours"].notna() & rows["paper"].notna()]
+    rows = rows[(rows["augmentation"] == "translate") & ~rows["level"].isin(incomplete(tables))]
+    return rows[rows["ours"].notna() & rows["paper"].notna()]
 
 
 def _distances(tables: Path) -> pd.DataFrame:
     """Return distances between kernels of first layers."""
     rows = pd.read_csv(tables / "distance.csv")
-    return rows[(rows["augmentation"] == "translate") & (rows["layer"] == "free_1")]
+    rows = rows[(rows["augmentation"] == "translate") & ~rows["level"].isin(incomplete(tables))]
+    return rows[rows["layer"] == "free_1"]
 
 
 def _distance(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> float:

@@ -30,3 +30,17 @@ def test_a_table_that_the_page_lacks_is_named(tmp_path):
     assert done.returncode == 1
     assert "expected <!-- mnist: leads --> in" in done.stdout.strip().splitlines()[-1]
     assert page.read_text() == written
+
+
+def test_a_level_that_is_not_complete_is_left_out_and_named(tmp_path):
+    copy_project(tmp_path / "clone")
+    page = tmp_path / "clone/docs/results.md"
+    before = page.read_text()
+    (tmp_path / "clone/reports/archive/mnist/mnist/fcn/translate/0.9.csv").unlink()
+    done = run(sys.executable, "docs/results_tables.py", cwd=tmp_path / "clone")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "mnist: level 0.9 of translation is left out, as its runs are not complete" in done.stdout
+    medians = page.read_text().partition("<!-- mnist: medians -->")[2].partition("<!-- end -->")[0]
+    assert before.count("\n| 0.9 | cnn | val_acc |") == 1
+    assert "\n| 0.9 |" not in medians
+    assert "\n| 0.99 | fcn | val_acc |" in medians
