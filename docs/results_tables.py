@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from freeconv.analysis.intervals import interval
+from freeconv.commands.archive import missing
 from freeconv.commands.tables import make_tables
 from freeconv.networks import network_sizes
 from freeconv.report.titles import network_title
 from freeconv.storage.archive_source import Archive
 from freeconv.study import paths
-from freeconv.study.params import load_params
+from freeconv.study.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/results.md"
@@ -45,13 +46,26 @@ def main() -> None:
     """Write all tables."""
     text = PAGE.read_text()
     for study, makers in TABLES.items():
+        archive = Archive(ROOT / paths.archive_folder(study))
+        params = complete_levels(study, load_params(ROOT / f"params/{study}.yaml"), archive)
         with tempfile.TemporaryDirectory() as folder:
-            make_tables(load_params(ROOT / f"params/{study}.yaml"), folder, Archive(ROOT / paths.archive_folder(study)))
-            for level in incomplete(Path(folder, "tables")):
-                print(f"{study}: level {level:g} of translation is left out, as its runs are not complete")
+            make_tables(params, folder, archive)
             for name, make in makers.items():
                 text = filled(text, f"<!-- {study}: {name} -->", make(Path(folder, "tables")))
     PAGE.write_text(text)
+
+
+def complete_levels(study: str, params: Params, archive: Archive) -> Params:
+    """Return a study with those levels of translation alone whose runs are all archived, and name the others."""
+    lacking = {
+        run.level
+        for run, _, state in missing(params, archive)
+        if run.augmentation in ("none", "translate") and run.network in params.train.networks and state != "complete"
+    }
+    for level in sorted(lacking):
+        print(f"{study}: level {level:g} of translation is left out, as its runs are not complete")
+    levels = [level for level in params.aug.translate if level not in lacking]
+    return params.model_copy(update={"aug": params.aug.model_copy(update={"translate": levels})})
 
 
 def filled(text: str, mark: str, table: str) -> str:
@@ -329,23 +343,9 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
 
 
 def epochs(tables: Path, epoch: int) -> pd.DataFrame:
-    """Return one epoch of the runs that translation is about, at levels that are complete."""
-    history, left_out = _translated(tables), incomplete(tables)
-    return history[(history["epoch"] == epoch) & ~history["level"].isin(left_out)]
-
-
-def incomplete(tables: Path) -> list[float]:
-    """Return the levels of translation at which a run of any network or fold has not come to the last epoch."""
-    history = _translated(tables)
-    runs = history[["network", "fold"]].drop_duplicates()
-    there = history[history["epoch"] == LAST].groupby("level").size()
-    return [level for level in sorted(history["level"].unique()) if there.get(level, 0) < len(runs)]
-
-
-def _translated(tables: Path) -> pd.DataFrame:
-    """Return all epochs of the runs that translation is about."""
+    """Return one epoch of the runs that translation is about."""
     history = pd.read_csv(tables / "history.csv")
-    return history[history["augmentation"].isin(["none", "translate"])]
+    return history[(history["epoch"] == epoch) & history["augmentation"].isin(["none", "translate"])]
 
 
 def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
@@ -357,15 +357,13 @@ def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
 def _compared(tables: Path) -> pd.DataFrame:
     """Return the cells of the paper's Table 1 that we have."""
     rows = pd.read_csv(tables / "compared.csv")
-    rows = rows[(rows["augmentation"] == "translate") & ~rows["level"].isin(incomplete(tables))]
-    return rows[rows["ours"].notna() & rows["paper"].notna()]
+    return rows[(rows["augmentation"] == "translate") & rows["ours"].notna() & rows["paper"].notna()]
 
 
 def _distances(tables: Path) -> pd.DataFrame:
     """Return distances between kernels of first layers."""
     rows = pd.read_csv(tables / "distance.csv")
-    rows = rows[(rows["augmentation"] == "translate") & ~rows["level"].isin(incomplete(tables))]
-    return rows[rows["layer"] == "free_1"]
+    return rows[(rows["augmentation"] == "translate") & (rows["layer"] == "free_1")]
 
 
 def _distance(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> float:
