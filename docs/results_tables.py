@@ -7,7 +7,8 @@ Tables stand between `<!-- mnist: leads -->` and `<!-- end -->`; what is between
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from freeconv.networks import network_sizes
 from freeconv.report.titles import network_title
 from freeconv.storage.archive_source import Archive
 from freeconv.study import paths
-from freeconv.study.params import Params, load_params
+from freeconv.study.params import Params, load_params, study_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/results.md"
@@ -46,8 +47,10 @@ def main() -> None:
     """Write all tables."""
     text = PAGE.read_text()
     for study, makers in TABLES.items():
-        archive = Archive(ROOT / paths.archive_folder(study))
-        params = complete_levels(study, load_params(ROOT / f"params/{study}.yaml"), archive)
+        path = ROOT / f"params/{study}.yaml"
+        asked = load_params(path)
+        archive = Archive(ROOT / paths.archive_folder(study_name(asked, path)))
+        params = complete_levels(study, asked, archive)
         with tempfile.TemporaryDirectory() as folder:
             make_tables(params, folder, archive)
             for name, make in makers.items():
@@ -80,38 +83,48 @@ def filled(text: str, mark: str, table: str) -> str:
     return f"{head}{mark}\n\n{table}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
 
 
-def authors(tables: Path) -> str:
-    """Return how many of our values lie within those of the authors' own runs."""
+def authors(tables: Path, end: int = LAST) -> str:
+    """Return how many of our values lie within those of the authors' own runs, and how many would by chance."""
     rows = pd.read_csv(tables / "authors.csv")
-    rows = rows[(rows["epoch"] >= 1) & (rows["epoch"] <= LAST)]
+    rows = rows[(rows["epoch"] >= 1) & (rows["epoch"] <= end) & rows["metric"].isin(VALUES)]
+    counts = rows[["below", "inside", "above"]].sum(axis=1)
+    # of n + 1 values that come from one place, n − 1 lie between the lowest and the highest of the n others
+    chance = (counts * (rows["their_runs"] - 1) / (rows["their_runs"] + 1)).sum() / counts.sum()
+    theirs = f"theirs, of {rows.loc[rows['epoch'] == end, 'their_runs'].max()}"
     lines = []
     for network in ("cnn", "fcn"):
         for metric, title in VALUES.items():
             found = rows[(rows["network"] == network) & (rows["metric"] == metric)]
-            for row in found[found["epoch"] == LAST].itertuples():
+            for row in found[found["epoch"] == end].itertuples():
                 form = percent if metric.endswith("acc") else "{:.4f}".format
                 ours = f"{form(row.median)}, {form(row.lowest)} to {form(row.highest)}"
-                theirs = f"{form(row.their_median)}, {form(row.their_lowest)} to {form(row.their_highest)}"
-                lines.append([network.upper(), title, ours, theirs, int(found["inside"].sum())])
-    head = ["network", "value", "ours, tenth epoch: median, lowest to highest of 5", "theirs, of 25"]
-    return markdown([*head, "within theirs, of 50"], lines)
+                their = f"{form(row.their_median)}, {form(row.their_lowest)} to {form(row.their_highest)}"
+                lines.append([network.upper(), title, ours, their, _share(found["inside"], counts[found.index])])
+    lines.append(["both", "all", "", f"by chance {percent(chance)} %", _share(rows["inside"], counts)])
+    head = ["network", "value", f"ours, epoch {end}: median, lowest to highest of 5", theirs]
+    return markdown([*head, "within theirs, all epochs"], lines)
 
 
-def medians(tables: Path) -> str:
-    """Return the paper's cells beside ours."""
-    compared, last, before = _compared(tables), epochs(tables, LAST), epochs(tables, LAST - 2)
+def _share(inside: pd.Series, counts: pd.Series) -> str:
+    """Return how many of how many values lie inside."""
+    return f"{inside.sum()} of {counts.sum()}, {100 * inside.sum() / counts.sum():.1f} %"
+
+
+def medians(tables: Path, end: int = LAST) -> str:
+    """Return the paper's cells beside ours, and how fast ours rise in the last fifth of the epochs."""
+    compared, last, before = _compared(tables), epochs(tables, end), epochs(tables, end - end // 5)
     lines = []
     for (level, network, metric), cell in compared.groupby(["level", "network", "metric"], sort=False):
         if metric in METRICS:
             (row,) = cell.itertuples()
             ours = _of(last, network, level)[metric]
-            slope = (ours - _of(before, network, level)[metric]) / 2
+            slope = (ours - _of(before, network, level)[metric]) / (end // 5)
             interval_of_ours = f"{percent(row.low)} to {percent(row.high)}"
             of_all = [percent(row.paper), percent(row.ours), points(row.difference), interval_of_ours]
             at_the_end = [percent(ours.mean()), points(ours.mean() - row.paper), points(slope.mean())]
             lines.append([f"{level:g}", network, metric, *of_all, *at_the_end])
-    head = ["level", "network", "metric", "paper", "ours, ten epochs", "difference", "95 % interval"]
-    return markdown([*head, "ours, tenth epoch", "difference", "points an epoch at the end"], lines)
+    head = ["level", "network", "metric", "paper", f"ours, {end} epochs", "difference", "95 % interval"]
+    return markdown([*head, f"ours, epoch {end}", "difference", "points an epoch at the end"], lines)
 
 
 def leads(tables: Path) -> str:
@@ -190,12 +203,25 @@ def alike(tables: Path) -> str:
     return markdown([*head, "weight signal-to-noise", "held-out accuracy with one kernel at all positions"], lines)
 
 
-def claims(tables: Path) -> str:
-    """Return the claims that are tested or have all their cells."""
+def course(tables: Path, shown: Sequence[int]) -> str:
+    """Return medians of values without augmentation after some epochs, the authors' in brackets."""
+    rows, lines = pd.read_csv(tables / "authors.csv"), []
+    for network in ("cnn", "fcn"):
+        for metric, title in VALUES.items():
+            found = _where(rows, {"network": network, "metric": metric}).set_index("epoch")
+            form = percent if metric.endswith("acc") else "{:.4f}".format
+            if len(found):
+                cells = [f"{form(row.median)} ({form(row.their_median)})" for row in found.loc[shown].itertuples()]
+                lines.append([network.upper(), title, *cells])
+    return markdown(["network", "value", *(f"epoch {epoch}" for epoch in shown)], lines)
+
+
+def claims(tables: Path, with_cells: bool = False) -> str:
+    """Return the claims that have all their cells, and the other tested ones, unless only the first are asked for."""
     rows = pd.read_csv(tables / "claims.csv")
-    tested = rows["family"] == "primary"
+    tested, lacking = rows["family"] == "primary", rows["verdict"] == "not run"
     lines = []
-    for row in pd.concat([rows[tested], rows[~tested & (rows["verdict"] != "not run")]]).itertuples():
+    for row in pd.concat([rows[tested & ~(lacking & with_cells)], rows[~tested & ~lacking]]).itertuples():
         name = f"`{row.id}`{', tested' if row.family == 'primary' else ''}"
         ours = number(row.ours) if np.isnan(row.low) else f"{number(row.ours)}, {number(row.low)} to {number(row.high)}"
         lacks = _cells(row.reason) if row.verdict == "not run" else _lacks(row.failed)
@@ -337,6 +363,12 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "distances": distances,
         "alike": alike,
         "claims": claims,
+    },
+    "mnist-level0": {
+        "authors": partial(authors, end=75),
+        "course": partial(course, shown=[1, 10, 25, 50, 75]),
+        "cells": partial(medians, end=75),
+        "claims": partial(claims, with_cells=True),
     },
     "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels, "ranks": ranks},
 }

@@ -7,7 +7,7 @@ from benchmarks.project import copy_project
 
 from tests.workflow.project import run
 
-TABLE = re.compile(r"(<!-- \w+: \w+ -->).+?(<!-- end -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- [\w-]+: \w+ -->).+?(<!-- end -->)", re.DOTALL)
 
 
 def test_tables_of_the_page_are_made_from_the_archives(tmp_path):
