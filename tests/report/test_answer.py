@@ -12,6 +12,12 @@ MEDIANS = {
     ("0.4", "fcn", "untrained_distance_radius_1"): 0.1,
     ("0.4", "fcn", "distance_radius_1"): 0.08,
 }
+# What three folds say: accuracies whose differences have a standard deviation of 0.001, changes with one of 0.02.
+FOLDS = {
+    ("0.4", "fcn", "translate_acc"): pd.Series([0.94, 0.95, 0.96]),
+    ("0.4", "cnn", "translate_acc"): pd.Series([0.961, 0.970, 0.979]),
+    ("0.4", "fcn", "change_distance_radius_1"): pd.Series([-0.18, -0.2, -0.22]),
+}
 COMPARED = ["augmentation", "level", "network", "metric", "ours", "paper"]
 
 
@@ -35,7 +41,7 @@ PAPER = compared(
 
 
 def test_three_sentences():
-    found = answer(small_params(), judged(*["supported"] * 4, "contradicted", "not run"), PAPER, MEDIANS)
+    found = answer(small_params(), judged(*["supported"] * 4, "contradicted", "not run"), PAPER, MEDIANS, {})
     assert found == [
         "Of the paper's 6 tested claims these runs support 4 and contradict 1; open: 1.",
         "Of translated images of mnist-5k, the FCN recognises 30.0 % when trained without translation and 95.0 % when "
@@ -45,23 +51,43 @@ def test_three_sentences():
     ]
 
 
+def test_differences_are_shown_with_their_intervals():
+    *_, difference = answer(small_params(), judged("not run"), PAPER, MEDIANS, FOLDS)
+    half, of_change = (100 * 4.302652729749464 * spread / 3**0.5 for spread in (0.001, 0.02))  # t of two degrees
+    assert difference == (
+        f"Trained with 40 % translation, the FCN is 2.0 ± {half:.1f} points below the CNN (the paper: 1.0 points below "
+        f"it), and its neighbouring kernels, which nothing ties, end 20.0 ± {of_change:.1f} % closer than they began "
+        "(±: 95 % over folds)."
+    )
+
+
+def test_differences_that_folds_do_not_show_are_not_claimed():
+    close = MEDIANS | {("0.4", "fcn", "translate_acc"): 0.969, ("0.4", "fcn", "distance_radius_1"): 0.099}
+    *_, difference = answer(small_params(), judged("not run"), PAPER, close, FOLDS)
+    assert difference == (
+        "Trained with 40 % translation, the FCN is not clearly above or below the CNN (−0.1 ± 0.2 points; the paper: "
+        "1.0 points below it), and its neighbouring kernels, which nothing ties, end about as far apart as they began, "
+        "−1.0 ± 5.0 % (±: 95 % over folds)."
+    )
+
+
 def test_among_more_networks_the_answer_is_about_the_papers_two():
     params = small_params(train={"networks": ["cnn", "fcn_from_cnn", "fcn"]})
     runs = judged("not run")
-    assert answer(params, runs, PAPER, MEDIANS) == answer(small_params(), runs, PAPER, MEDIANS)
+    assert answer(params, runs, PAPER, MEDIANS, FOLDS) == answer(small_params(), runs, PAPER, MEDIANS, FOLDS)
     others = small_params(train={"networks": ["cnn", "mlp"]})
-    assert "the CNN recognises" in answer(others, runs, PAPER, MEDIANS)[1]
+    assert "the CNN recognises" in answer(others, runs, PAPER, MEDIANS, {})[1]
 
 
 @pytest.mark.parametrize(("decided", "few"), [(0, "none"), (2, "only 2")])
 def test_with_fewer_than_three_decided_nothing_is(decided, few):
-    first, *_ = answer(small_params(), judged(*["supported"] * decided, "not run", "not tested"), PAPER, MEDIANS)
+    first, *_ = answer(small_params(), judged(*["supported"] * decided, "not run", "not tested"), PAPER, MEDIANS, {})
     assert first.startswith("Nothing is decided yet: ")
     assert first.endswith(f"decides {few}.")
 
 
 def test_of_nothing_nothing_is_said():
-    found = answer(small_params(), judged(), compared(), {})
+    found = answer(small_params(), judged(), compared(), {}, {})
     assert found[0].startswith("The paper makes no claims about datasets such as these")
     assert found[1] == "No accuracy on translated images was recorded."
     assert found[2] == "There is one network alone, with nothing beside it."
@@ -69,9 +95,9 @@ def test_of_nothing_nothing_is_said():
 
 def test_one_level_and_one_network():
     params = small_params(aug={"translate": [0.4]}, train={"networks": ["fcn"]})
-    _, accuracy, difference = answer(params, judged(), compared(), MEDIANS)
+    _, accuracy, difference = answer(params, judged(), compared(), MEDIANS, {})
     assert accuracy.endswith("the FCN recognises 95.0 % when trained with 40 % translation.")
-    assert difference == "Trained with 40 % translation, neighbouring kernels end 20.0 % closer."
+    assert difference == "Trained with 40 % translation, neighbouring kernels end 20.0 % closer than they began."
 
 
 def test_dials_stand_beside_the_protocol():

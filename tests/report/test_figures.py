@@ -109,7 +109,7 @@ def test_the_files_are_those_announced(made):
         else:
             assert (folder / path).read_text().startswith("<?xml")
             assert svg_texts(folder / path)
-            assert "no runs" not in svg_texts(folder / path)
+            assert not {"no runs", "not measured"} & set(svg_texts(folder / path))
 
 
 def test_equal_figures_have_equal_bytes(made, tmp_path, monkeypatch):
@@ -498,13 +498,13 @@ def test_nothing_to_draw_is_said(curves, distances, measures):
         draw_vcp(curves[:0], {"fcn": 0, "fcn-vcp-0.3": 0.3}),
         draw_swap_accuracy(curves[:0], NETWORKS),
         draw_distance(distances[:0], LEVELS, "translate", {}),
-        draw_transfer(measures[:0], NETWORKS, LEVELS, "translate"),
         draw_answer(pd.DataFrame(columns=["network", "metric", "level", "ours", "paper"]), NETWORKS, "translate"),
     ]
     for figure in figures:
         (axes,) = figure.axes
         assert panel_texts(axes) == ["no runs"]
         assert not axes.lines
+    assert panel_texts(draw_transfer(measures[:0], NETWORKS, LEVELS, "translate").axes[0]) == ["not measured"]
 
 
 def test_samples_show_one_image_per_row_and_one_level_per_column():
@@ -534,7 +534,8 @@ def test_one_network_without_augmentation_and_one_epoch(project, network):
     assert written == set(study_grid.figure_files(params))
     for figure in ("distance", "kernels", "shared-accuracy"):
         assert any(figure in path for path in written) == (network == "fcn")
-    assert not any("no runs" in svg_texts(path) for path in written if path.endswith("svg"))
+    texts = {text for path in written if path.endswith("svg") for text in svg_texts(path)}
+    assert not {"no runs", "not measured"} & texts
 
 
 def test_every_figure_shows_what_there_is(project):
@@ -567,9 +568,9 @@ def test_every_figure_shows_what_there_is(project):
     assert np.allclose(rows["distance"], 100 * rows["median"] / np.sqrt(2 / 169), rtol=1e-4)
     assert {"level 0", "level 0.2"} <= set(texts("translate", "kernels"))
     assert "level 0.4" not in texts("translate", "kernels")
-    for name in ("answer", "accuracy", "distance", "transfer"):
+    for name in ("answer", "accuracy", "distance"):
         assert texts("noise", name) == ["no runs"]
-    for name in ("distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy"):
+    for name in ("transfer", "distance-by-radius", "signal-to-noise", "distance-to-shared", "shared-accuracy"):
         assert texts("noise", name) == ["not measured"]
     assert "not run: 0.5" in texts("vcp", "accuracy-0.2")
     assert "0.5" in texts("vcp", "accuracy-0")

@@ -28,6 +28,18 @@ def test_the_preset_of_the_paper_differs_in_its_stored_passes_only():
         ]
 
 
+def test_passes_differ_in_nothing_where_no_image_is_augmented():
+    aug = {"translate": [0], "rotate": [], "noise": [], "edge_noise": [], "copies": 4}
+    for shares, differs in ([], False), ([0.8], True):
+        params = check_params(
+            {"data": {"datasets": ["mnist"]}, "aug": aug, "vcp": {"levels": shares, "translate": 0.2}}
+            | {"train": {"epochs": 75, "networks": ["fcn"]}}
+        )
+        found = protocol(params, "mnist")
+        assert found[0] == "75 epochs instead of 250"
+        assert ("4 augmented passes in turn instead of a new one each epoch" in found) == differs
+
+
 def test_a_smaller_protocol_in_words():
     params = check_params(
         {

@@ -10,12 +10,14 @@ from freeconv.analysis.distance import distance_key
 from freeconv.augmentations import AUGMENTATIONS
 from freeconv.datasets import paper_dataset
 from freeconv.report.claim_rows import decidable
+from freeconv.report.fold_values import CHANGE, FoldValues, clear, half, half_of_difference
 from freeconv.report.medians import UNTRAINED, Medians, median
-from freeconv.report.numbers import level_percent
+from freeconv.report.numbers import level_percent, signed, with_half
 from freeconv.report.titles import capitalized, free_first, network_title
 from freeconv.study import grid
 from freeconv.study.params import Params
 from freeconv.study.protocol import FOLDS, PROTOCOLS, conditions
+from freeconv.vocabulary import level_text
 
 ENOUGH = 3  # decided claims, below which nothing is said to be decided
 METRIC = "translate_acc"
@@ -47,7 +49,9 @@ def shown_augmentation(params: Params) -> str:
     return "translate" if "translate" in studied else studied[0]
 
 
-def answer(params: Params, judged: pd.DataFrame, compared: pd.DataFrame, medians: Medians) -> list[str]:
+def answer(
+    params: Params, judged: pd.DataFrame, compared: pd.DataFrame, medians: Medians, folds: FoldValues
+) -> list[str]:
     """Return the answer in three sentences: what is decided, and two about accuracies and kernels.
 
     Args:
@@ -55,9 +59,10 @@ def answer(params: Params, judged: pd.DataFrame, compared: pd.DataFrame, medians
         judged: as `judgement.judge` returns them.
         compared: rows of `paper.compare` of the dataset and augmentation that the first screen is about.
         medians: likewise.
+        folds: likewise, behind the medians; differences are shown with the intervals that these give.
     """
     paper = _paper(compared)
-    return [_decided(judged), _on_accuracy(params, medians, paper), _on_difference(params, medians, paper)]
+    return [_decided(judged), _on_accuracy(params, medians, paper), _on_difference(params, medians, folds, paper)]
 
 
 def _paper(compared: pd.DataFrame) -> Mapping[tuple[str, float], float]:
@@ -110,7 +115,9 @@ def _on_accuracy(params: Params, medians: Medians, paper: Mapping[tuple[str, flo
     return f"Of translated images of {dataset}, {', '.join(parts)}."
 
 
-def _on_difference(params: Params, medians: Medians, paper: Mapping[tuple[str, float], float]) -> str:
+def _on_difference(
+    params: Params, medians: Medians, folds: FoldValues, paper: Mapping[tuple[str, float], float]
+) -> str:
     """Return how far the free network is from the shared one, and whether its kernels have come closer."""
     networks, augmentation = _pair(params), shown_augmentation(params)
     common = [level for level in params.levels(augmentation) if _all(medians, networks, level)]
@@ -119,15 +126,21 @@ def _on_difference(params: Params, medians: Medians, paper: Mapping[tuple[str, f
         level, (first, second) = max(common), networks
         ours = median(medians, level, first, METRIC) - median(medians, level, second, METRIC)
         theirs = paper.get((first, level), math.nan) - paper.get((second, level), math.nan)
-        beside = "" if math.isnan(theirs) else f" (the paper: {_apart(theirs)} it)"
-        names = f"the {network_title(first)} is {_apart(ours)} the {network_title(second)}{beside}"
+        uncertain = half_of_difference(*(folds.get((level_text(level), network, METRIC)) for network in networks))
+        notes = [] if clear(ours, uncertain) else [f"{with_half(signed(100 * ours, 1), 100 * uncertain, 1)} points"]
+        notes += [] if math.isnan(theirs) else [f"the paper: {_apart(theirs)} it"]
+        beside = f" ({'; '.join(notes)})" if notes else ""
+        names = f"the {network_title(first)} is {_apart(ours, uncertain)} the {network_title(second)}{beside}"
         parts.append(f"trained {_trained(augmentation, level)}, {names}")
-    if kernels := _on_kernels(params, medians):
+    if kernels := _on_kernels(params, medians, folds):
         parts.append(kernels)
-    return f"{capitalized(', and '.join(parts))}." if parts else "There is one network alone, with nothing beside it."
+    if not parts:
+        return "There is one network alone, with nothing beside it."
+    sentence = capitalized(", and ".join(parts))
+    return f"{sentence} (±: 95 % over folds)." if "±" in sentence else f"{sentence}."
 
 
-def _on_kernels(params: Params, medians: Medians) -> str:
+def _on_kernels(params: Params, medians: Medians, folds: FoldValues) -> str:
     """Return how the distance between neighbouring kernels changes in training, at the highest level that was run."""
     key = distance_key(min(params.distance.radii), params.distance.measures[0])
     augmentation = shown_augmentation(params)
@@ -135,12 +148,14 @@ def _on_kernels(params: Params, medians: Medians) -> str:
         start, end = (median(medians, level, "fcn", name) for name in (UNTRAINED + key, key))
         if not (math.isnan(start) or math.isnan(end)) and start > 0:
             change = 100 * (end / start - 1)
+            uncertain = 100 * half(folds.get((level_text(level), "fcn", CHANGE + key)))
             side = "closer" if change < 0 else "further apart"
-            return (
-                f"its neighbouring kernels, which nothing ties, end {abs(change):.1f} % {side} than they began"
-                if len(params.train.networks) > 1
-                else f"trained {_trained(augmentation, level)}, neighbouring kernels end {abs(change):.1f} % {side}"
-            )
+            end_as = f"end {with_half(f'{abs(change):.1f}', uncertain, 1)} % {side} than they began"
+            if not clear(change, uncertain):
+                end_as = f"end about as far apart as they began, {with_half(signed(change, 1), uncertain, 1)} %"
+            if len(params.train.networks) > 1:
+                return f"its neighbouring kernels, which nothing ties, {end_as}"
+            return f"trained {_trained(augmentation, level)}, neighbouring kernels {end_as}"
     return ""
 
 
@@ -165,10 +180,13 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _apart(difference: float) -> str:
-    """Return how far one accuracy is from another: `1.2 points below`."""
+def _apart(difference: float, uncertain: float = math.nan) -> str:
+    """Return how far one accuracy is from another: `1.2 ± 0.3 points below`; half of its interval as a share."""
+    if not clear(difference, uncertain):
+        return "not clearly above or below"
     size = f"{abs(100 * difference):.1f}"
-    return "level with" if size == "0.0" else f"{size} points {'below' if difference < 0 else 'above'}"
+    side = "below" if difference < 0 else "above"
+    return "level with" if size == "0.0" else f"{with_half(size, 100 * uncertain, 1)} points {side}"
 
 
 def _count(number: int, noun: str) -> str:

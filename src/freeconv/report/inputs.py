@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from freeconv.report.fold_values import FoldValues, fold_values
 from freeconv.report.html_tables import Counts, run_counts
 from freeconv.report.medians import Medians, medians_of
 from freeconv.study.claims import Claim
@@ -23,6 +24,7 @@ TABLES = (
     "compared",
     "dataset",
     "distance",
+    "history",
     "problems",
     "runs",
     "search",
@@ -80,6 +82,13 @@ class Results:
         """Return the medians of one dataset and augmentation."""
         accuracy, distances = (self.rows(table, dataset, augmentation) for table in ("accuracy", "distance"))
         return medians_of(accuracy, _of(self.trained_distances, dataset, augmentation), distances)
+
+    def fold_values(self, dataset: str, augmentation: str) -> FoldValues:
+        """Return what folds say of the numbers of one dataset and augmentation that sentences compare."""
+        history, distance = self.tables["history"], self.params.distance
+        rows = history[(history["dataset"] == dataset) & history["augmentation"].isin([augmentation, "none"])]
+        neighbors = min(distance.radii), distance.measures[0]
+        return fold_values(rows, "translate_acc", neighbors, self.params.report.aggregate)
 
     @cached_property
     def counts(self) -> Counts:

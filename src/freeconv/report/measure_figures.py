@@ -83,7 +83,7 @@ def draw_transfer(
     """
     measures = measures[measures["network"].isin(networks) & measures["level"].isin(levels)]
     if measures.empty:
-        return no_runs()
+        return no_runs("not measured")
     colors, moved = level_colors(levels), AUGMENTATIONS[augmentation].moved
     columns = ["network", "measure", "level", "setting"]
     summary = percent(over_folds(measures[measures["measure"].isin(TRANSFER_PANELS)].sort_values("setting"), columns))
@@ -124,7 +124,7 @@ def _draw_map(axes: Axes, chosen: pd.DataFrame, levels: Sequence[float]) -> Any:
     axes.set_yticks(range(len(levels)), [level_text(level) for level in sorted(levels)])
     axes.grid(visible=False)
     if chosen.empty:
-        say(axes, "no runs")
+        say(axes, "not measured")
         return None
     return axes.pcolormesh(wide.columns, range(len(wide)), wide, shading="nearest", cmap="cividis", vmin=0, vmax=100)
 

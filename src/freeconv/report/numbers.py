@@ -34,6 +34,11 @@ def signed(value: float, digits: int) -> str:
     return MISSING if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
 
 
+def with_half(value: str, half: float, digits: int) -> str:
+    """Return a number with half of its interval, where that is known: `1.9 ± 0.2`."""
+    return value if math.isnan(half) else f"{value} ± {half:.{digits}f}"
+
+
 def level_percent(level: float) -> str:
     """Return a level of an augmentation in per cent, as the paper's text has it: `20 %`."""
     return f"{float(level_text(level)) * 100:g} %"

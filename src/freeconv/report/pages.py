@@ -149,7 +149,7 @@ def _augmentation_part(results: Results, dataset: str, augmentation: str) -> Par
         anchor=f"{dataset}-{augmentation}",
         title=f"{dataset}, {AUGMENTATIONS[augmentation].title}",
         text=_protocol(compared),
-        highlights=highlights(params, augmentation, medians),
+        highlights=highlights(params, augmentation, medians, results.fold_values(dataset, augmentation)),
         tables=[
             comparison_table(params, dataset, augmentation, compared, counts),
             other_medians(params, dataset, augmentation, medians, others),
@@ -264,10 +264,11 @@ def first_screen(results: Results) -> FirstScreen:
     """Return the first screen."""
     params, compared = results.params, results.tables["compared"]
     dataset, augmentation = shown_dataset(params), shown_augmentation(params)
-    medians, judged = results.medians(dataset, augmentation), results.tables["claims"]
+    medians, folds = results.medians(dataset, augmentation), results.fold_values(dataset, augmentation)
+    judged = results.tables["claims"]
     origin = results.origin
     return FirstScreen(
-        sentences=answer(params, judged, results.rows("compared", dataset, augmentation), medians),
+        sentences=answer(params, judged, results.rows("compared", dataset, augmentation), medians, folds),
         picture=figure(results, dataset, augmentation, "answer"),
         dataset=dataset,
         dials=dials(params, dataset, results.images.get(dataset), compared[compared["dataset"] == dataset]),

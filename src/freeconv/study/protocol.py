@@ -52,7 +52,8 @@ def protocol(params: Params, dataset: str, images: int | None = None) -> list[st
     if ours.schedule is not None:
         about = ours.schedule.model_dump(exclude_defaults=True)
         found.append(f"a learning rate with {', '.join(f'{key} {value}' for key, value in about.items())}")
-    if params.aug.copies < ours.epochs:
+    augmented = any(max(study.levels) > 0 for study in grid.studies(params))
+    if augmented and params.aug.copies < ours.epochs:
         found.append(f"{params.aug.copies} augmented passes in turn instead of a new one each epoch")
     if ours.initializer != "glorot-authors":
         found.append(f"initializer {ours.initializer} instead of glorot-authors")
