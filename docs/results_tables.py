@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from freeconv.analysis.intervals import interval
+from freeconv.augmentations import AUGMENTATIONS, studied
 from freeconv.commands.archive import missing
 from freeconv.commands.tables import make_tables
 from freeconv.networks import network_sizes
-from freeconv.report.titles import network_title
+from freeconv.report.titles import metric_title, network_title
 from freeconv.storage.archive_source import Archive
 from freeconv.study import paths
 from freeconv.study.params import Params, load_params, study_name
@@ -28,6 +29,14 @@ PAGE = ROOT / "docs/results.md"
 LAST = 10  # epochs of each run; some have more
 FIRST_LAYER = 169  # positions, of images of 28 × 28
 METRICS = ("train_acc", "val_acc", "translate_acc")
+OTHERS = [name for name in studied() if name != "translate"]
+ALIKE = [
+    "distance, radius 1",
+    "cosine distance, radius 1",
+    "distance to the best shared kernel",
+    "weight signal-to-noise",
+    "held-out accuracy with one kernel at all positions",
+]
 VALUES = {
     "train_acc": "training accuracy",
     "val_acc": "held-out",
@@ -59,16 +68,19 @@ def main() -> None:
 
 
 def complete_levels(study: str, params: Params, archive: Archive) -> Params:
-    """Return a study with those levels of translation alone whose runs are all archived, and name the others."""
+    """Return a study with those levels of augmentations alone whose runs are all archived, and name the others."""
     lacking = {
-        run.level
+        (run.augmentation, run.level)
         for run, _, state in missing(params, archive)
-        if run.augmentation in ("none", "translate") and run.network in params.train.networks and state != "complete"
+        if run.network in params.train.networks and state != "complete"
     }
-    for level in sorted(lacking):
-        print(f"{study}: level {level:g} of translation is left out, as its runs are not complete")
-    levels = [level for level in params.aug.translate if level not in lacking]
-    return params.model_copy(update={"aug": params.aug.model_copy(update={"translate": levels})})
+    for name, level in sorted(lacking):
+        print(f"{study}: {name} at {level:g} is left out, as its runs are not complete")
+    complete = {
+        name: [level for level in getattr(params.aug, name) if (name if level else "none", level) not in lacking]
+        for name in studied()
+    }
+    return params.model_copy(update={"aug": params.aug.model_copy(update=complete)})
 
 
 def filled(text: str, mark: str, table: str) -> str:
@@ -112,9 +124,28 @@ def _share(inside: pd.Series, counts: pd.Series) -> str:
 
 def medians(tables: Path, end: int = LAST) -> str:
     """Return the paper's cells beside ours, and how fast ours rise in the last fifth of the epochs."""
-    compared, last, before = _compared(tables), epochs(tables, end), epochs(tables, end - end // 5)
+    return markdown(_titles_of_medians(end), _medians(tables, end, "translate"))
+
+
+def other_medians(tables: Path) -> str:
+    """Return the same for augmentations other than translation, without the cells of level 0."""
+    lines = [
+        [AUGMENTATIONS[name].title, *line] for name in OTHERS for line in _medians(tables, LAST, name) if float(line[0])
+    ]
+    return markdown(["augmentation", *_titles_of_medians(LAST)], lines)
+
+
+def _titles_of_medians(end: int) -> list[str]:
+    """Return the columns of `medians`."""
+    titles = ["level", "network", "metric", "paper", f"ours, {end} epochs", "difference", "95 % interval"]
+    return [*titles, f"ours, epoch {end}", "difference", "points an epoch at the end"]
+
+
+def _medians(tables: Path, end: int, name: str) -> list[list[str]]:
+    """Return the lines of `medians` about one augmentation."""
+    last, before = epochs(tables, end, name), epochs(tables, end - end // 5, name)
     lines = []
-    for (level, network, metric), cell in compared.groupby(["level", "network", "metric"], sort=False):
+    for (level, network, metric), cell in _compared(tables, name).groupby(["level", "network", "metric"], sort=False):
         if metric in METRICS:
             (row,) = cell.itertuples()
             ours = _of(last, network, level)[metric]
@@ -123,8 +154,7 @@ def medians(tables: Path, end: int = LAST) -> str:
             of_all = [percent(row.paper), percent(row.ours), points(row.difference), interval_of_ours]
             at_the_end = [percent(ours.mean()), points(ours.mean() - row.paper), points(slope.mean())]
             lines.append([f"{level:g}", network, metric, *of_all, *at_the_end])
-    head = ["level", "network", "metric", "paper", f"ours, {end} epochs", "difference", "95 % interval"]
-    return markdown([*head, f"ours, epoch {end}", "difference", "points an epoch at the end"], lines)
+    return lines
 
 
 def leads(tables: Path) -> str:
@@ -177,30 +207,69 @@ def distances(tables: Path) -> str:
 
 def alike(tables: Path) -> str:
     """Return the distance beside other measures of the same kernels."""
-    rows, measures = _distances(tables), pd.read_csv(tables / "measures.csv")
-    measures = measures[(measures["network"] == "fcn") & measures["augmentation"].isin(["none", "translate"])]
-
-    def median(level: float, measure: str, layer: str, statistic: str, form: Callable[[float], str]) -> str:
-        keys = {"level": level, "measure": measure, "layer": layer, "statistic": statistic}
-        values = _where(measures, keys)["value"]
-        return form(values.median()) if len(values) else ""
-
     count = FIRST_LAYER
     expected = [f"{np.sqrt(2 / count):.4f}", "1.000", f"{np.sqrt(1 - 1 / count):.3f}", f"{0.674 / np.sqrt(count):.2f}"]
+    levels = sorted(_distances(tables)["level"].unique())
     lines = [["independent kernels", *expected, ""]]
-    for level in sorted(rows["level"].unique()):
+    lines += [[f"{level:g}", *_alike(tables, "translate", level)] for level in levels]
+    return markdown(["level", *ALIKE], lines)
+
+
+def _alike(tables: Path, augmentation: str, level: float) -> list[str]:
+    """Return how alike the kernels of one cell are after the last epoch, medians of folds: the columns `ALIKE`."""
+    measures, rows = pd.read_csv(tables / "measures.csv"), _distances(tables, augmentation)
+    names = [augmentation if level else "none"]
+    measures = measures[measures["augmentation"].isin(names)]
+    texts = [f"{_distance(rows, level, 'euclidean', 1, LAST):.4f}", f"{_distance(rows, level, 'cosine', 1, LAST):.3f}"]
+    for measure, statistic, form in (
+        ("distance_to_shared", "observed", "{:.3f}"),
+        ("signal_to_noise", "median", "{:.2f}"),
+        ("shared_acc", "observed", "{:.0%}"),
+    ):
+        keys = {"network": "fcn", "level": level, "layer": "free_1", "measure": measure, "statistic": statistic}
+        values = _where(measures, keys)["value"]
+        texts.append(form.format(values.median()).replace("%", " %") if len(values) else "")
+    return texts
+
+
+def others(tables: Path) -> str:
+    """Return what networks know that were trained under each augmentation, at the levels that all have."""
+    lines = []
+    for name, level in _shared_levels(tables):
+        last, paper = epochs(tables, LAST, name), _compared(tables, name)
+        shared, free = (_of(last, network, level) for network in ("cnn", "fcn"))
+        line = [AUGMENTATIONS[name if level else "none"].title, f"{level:g}"]
+        for metric in ("val_acc", "translate_acc"):
+            cell = _where(paper, {"level": level, "metric": metric}).set_index("network")["paper"]
+            line += [percent_and_half(free[metric]), points_and_half(shared[metric] - free[metric])]
+            line += [points(cell["cnn"] - cell["fcn"])]
+        lines.append([*line, *(percent_and_half(free[f"{other}_acc"]) for other in OTHERS)])
+    head = ["trained under", "level", "held-out: FCN", "CNN − FCN", "paper", "translated: FCN", "CNN − FCN", "paper"]
+    return markdown([*head, *(f"{metric_title(f'{other}_acc').lower()}: FCN" for other in OTHERS)], lines)
+
+
+def other_kernels(tables: Path) -> str:
+    """Return how alike kernels are that were trained under each augmentation, at the levels that all have."""
+    lines = []
+    for name, level in _shared_levels(tables):
+        rows = _distances(tables, name)
+        before, after = (_distance(rows, level, "euclidean", 1, epoch) for epoch in (0, LAST))
+        change = minus(f"{100 * (after / before - 1):+.1f} %")
         lines.append(
-            [
-                f"{level:g}",
-                f"{_distance(rows, level, 'euclidean', 1, LAST):.4f}",
-                f"{_distance(rows, level, 'cosine', 1, LAST):.3f}",
-                median(level, "distance_to_shared", "free_1", "observed", "{:.3f}".format),
-                median(level, "signal_to_noise", "free_1", "median", "{:.2f}".format),
-                median(level, "shared_acc", "free_1", "observed", "{:.0%}".format).replace("%", " %"),
-            ]
+            [AUGMENTATIONS[name if level else "none"].title, f"{level:g}", change, *_alike(tables, name, level)]
         )
-    head = ["level", "distance, radius 1", "cosine distance, radius 1", "distance to the best shared kernel"]
-    return markdown([*head, "weight signal-to-noise", "held-out accuracy with one kernel at all positions"], lines)
+    return markdown(["trained under", "level", "change of the distance", *ALIKE], lines)
+
+
+def _shared_levels(tables: Path) -> list[tuple[str, float]]:
+    """Return the augmentations at level 0, once, and at each level that one besides translation has."""
+    cells = pd.read_csv(tables / "history.csv")[["augmentation", "level"]].drop_duplicates()
+    found = set(cells.itertuples(index=False, name=None))
+    levels = sorted({level for name, level in found if name in OTHERS})
+    return [
+        ("translate", 0.0),
+        *((name, level) for level in levels for name in ("translate", *OTHERS) if (name, level) in found),
+    ]
 
 
 def course(tables: Path, shown: Sequence[int]) -> str:
@@ -362,6 +431,9 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "speeds": speeds,
         "distances": distances,
         "alike": alike,
+        "others": others,
+        "other_kernels": other_kernels,
+        "other_medians": other_medians,
         "claims": claims,
     },
     "mnist-level0": {
@@ -374,28 +446,28 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
 }
 
 
-def epochs(tables: Path, epoch: int) -> pd.DataFrame:
-    """Return one epoch of the runs that translation is about."""
+def epochs(tables: Path, epoch: int, augmentation: str = "translate") -> pd.DataFrame:
+    """Return one epoch of the runs under one augmentation, and of those without any."""
     history = pd.read_csv(tables / "history.csv")
-    return history[(history["epoch"] == epoch) & history["augmentation"].isin(["none", "translate"])]
+    return history[(history["epoch"] == epoch) & history["augmentation"].isin(["none", augmentation])]
 
 
 def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
     """Return the accuracies of one network and level by fold."""
     rows = history[(history["network"] == network) & (history["level"] == level)]
-    return rows.set_index("fold")[list(METRICS)]
+    return rows.set_index("fold").filter(like="_acc")
 
 
-def _compared(tables: Path) -> pd.DataFrame:
-    """Return the cells of the paper's Table 1 that we have."""
+def _compared(tables: Path, augmentation: str = "translate") -> pd.DataFrame:
+    """Return the cells of the paper's table on one augmentation that we have."""
     rows = pd.read_csv(tables / "compared.csv")
-    return rows[(rows["augmentation"] == "translate") & rows["ours"].notna() & rows["paper"].notna()]
+    return rows[(rows["augmentation"] == augmentation) & rows["ours"].notna() & rows["paper"].notna()]
 
 
-def _distances(tables: Path) -> pd.DataFrame:
-    """Return distances between kernels of first layers."""
+def _distances(tables: Path, augmentation: str = "translate") -> pd.DataFrame:
+    """Return distances between kernels of first layers under one augmentation, and without any."""
     rows = pd.read_csv(tables / "distance.csv")
-    return rows[(rows["augmentation"] == "translate") & (rows["layer"] == "free_1")]
+    return rows[(rows["augmentation"] == augmentation) & (rows["layer"] == "free_1")]
 
 
 def _distance(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> float:
