@@ -56,8 +56,8 @@ def test_differences_are_shown_with_their_intervals():
     half, of_change = (100 * 4.302652729749464 * spread / 3**0.5 for spread in (0.001, 0.02))  # t of two degrees
     assert difference == (
         f"Trained with 40 % translation, the FCN is 2.0 ± {half:.1f} points below the CNN (the paper: 1.0 points below "
-        f"it), and its neighbouring kernels, which nothing ties, end 20.0 ± {of_change:.1f} % closer than they began "
-        "(±: 95 % over folds)."
+        f"it), and its neighbouring kernels, which nothing ties, end 20.0 ± {of_change:.1f} % closer than they began; "
+        "±: 95 % over folds."
     )
 
 
@@ -66,8 +66,8 @@ def test_differences_that_folds_do_not_show_are_not_claimed():
     *_, difference = answer(small_params(), judged("not run"), PAPER, close, FOLDS)
     assert difference == (
         "Trained with 40 % translation, the FCN is not clearly above or below the CNN (−0.1 ± 0.2 points; the paper: "
-        "1.0 points below it), and its neighbouring kernels, which nothing ties, end about as far apart as they began, "
-        "−1.0 ± 5.0 % (±: 95 % over folds)."
+        "1.0 points below it), and its neighbouring kernels, which nothing ties, end neither clearly closer nor further "
+        "apart than they began (−1.0 ± 5.0 %); ±: 95 % over folds."
     )
 
 

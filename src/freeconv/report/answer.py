@@ -137,7 +137,7 @@ def _on_difference(
     if not parts:
         return "There is one network alone, with nothing beside it."
     sentence = capitalized(", and ".join(parts))
-    return f"{sentence} (±: 95 % over folds)." if "±" in sentence else f"{sentence}."
+    return f"{sentence}; ±: 95 % over folds." if "±" in sentence else f"{sentence}."
 
 
 def _on_kernels(params: Params, medians: Medians, folds: FoldValues) -> str:
@@ -152,7 +152,8 @@ def _on_kernels(params: Params, medians: Medians, folds: FoldValues) -> str:
             side = "closer" if change < 0 else "further apart"
             end_as = f"end {with_half(f'{abs(change):.1f}', uncertain, 1)} % {side} than they began"
             if not clear(change, uncertain):
-                end_as = f"end about as far apart as they began, {with_half(signed(change, 1), uncertain, 1)} %"
+                known = with_half(signed(change, 1), uncertain, 1)
+                end_as = f"end neither clearly closer nor further apart than they began ({known} %)"
             if len(params.train.networks) > 1:
                 return f"its neighbouring kernels, which nothing ties, {end_as}"
             return f"trained {_trained(augmentation, level)}, neighbouring kernels {end_as}"
