@@ -66,8 +66,8 @@ def test_differences_that_folds_do_not_show_are_not_claimed():
     *_, difference = answer(small_params(), judged("not run"), PAPER, close, FOLDS)
     assert difference == (
         "Trained with 40 % translation, the FCN is not clearly above or below the CNN (−0.1 ± 0.2 points; the paper: "
-        "1.0 points below it), and its neighbouring kernels, which nothing ties, end neither clearly closer nor further "
-        "apart than they began (−1.0 ± 5.0 %); ±: 95 % over folds."
+        "1.0 points below it), and its neighbouring kernels, which nothing ties, end neither clearly closer nor "
+        "further apart than they began (−1.0 ± 5.0 %); ±: 95 % over folds."
     )
 
 
