@@ -75,7 +75,7 @@ def complete_levels(study: str, params: Params, archive: Archive) -> Params:
         if run.network in params.train.networks and state != "complete"
     }
     for name, level in sorted(lacking):
-        print(f"{study}: {name} at {level:g} is left out, as its runs are not complete")
+        print(f"{study}: {AUGMENTATIONS[name].title} at level {level:g} is left out, as its runs are not complete")
     complete = {
         name: [level for level in getattr(params.aug, name) if (name if level else "none", level) not in lacking]
         for name in studied()

@@ -36,11 +36,20 @@ def test_a_level_that_is_not_complete_is_left_out_and_named(tmp_path):
     copy_project(tmp_path / "clone")
     page = tmp_path / "clone/docs/results.md"
     before = page.read_text()
-    (tmp_path / "clone/reports/archive/mnist/mnist/fcn/translate/0.9.csv").unlink()
+    for cell in ("fcn/translate/0.9", "cnn/rotate/0.3"):
+        (tmp_path / f"clone/reports/archive/mnist/mnist/{cell}.csv").unlink()
     done = run(sys.executable, "docs/results_tables.py", cwd=tmp_path / "clone")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "mnist: level 0.9 of translation is left out, as its runs are not complete" in done.stdout
-    medians = page.read_text().partition("<!-- mnist: medians -->")[2].partition("<!-- end -->")[0]
-    assert before.count("\n| 0.9 | cnn | val_acc |") == 1
-    assert "\n| 0.9 |" not in medians
+    assert "mnist: translation at level 0.9 is left out, as its runs are not complete" in done.stdout
+    assert "mnist: rotation at level 0.3 is left out, as its runs are not complete" in done.stdout
+    assert before.count("\n| 0.9 | cnn | val_acc |") == before.count("\n| rotation | 0.3 | cnn | val_acc |") == 1
+    assert "\n| 0.9 |" not in (medians := _table(page, "medians"))
     assert "\n| 0.99 | fcn | val_acc |" in medians
+    for name in ("others", "other_kernels", "other_medians"):
+        assert "\n| rotation | 0.3 |" not in (rows := _table(page, name))
+        assert "\n| noise | 0.3 |" in rows
+
+
+def _table(page, name):
+    """Return one of the tables about full MNIST."""
+    return page.read_text().partition(f"<!-- mnist: {name} -->")[2].partition("<!-- end -->")[0]
