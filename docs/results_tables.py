@@ -218,24 +218,22 @@ def alike(tables: Path) -> str:
 def _alike(tables: Path, augmentation: str, level: float) -> list[str]:
     """Return how alike the kernels of one cell are after the last epoch, medians of folds: the columns `ALIKE`."""
     measures, rows = pd.read_csv(tables / "measures.csv"), _distances(tables, augmentation)
-    names = [augmentation if level else "none"]
-    measures = measures[measures["augmentation"].isin(names)]
+    cell = _where(measures, {"network": "fcn", "augmentation": augmentation if level else "none", "level": level})
     texts = [f"{_distance(rows, level, 'euclidean', 1, LAST):.4f}", f"{_distance(rows, level, 'cosine', 1, LAST):.3f}"]
     for measure, statistic, form in (
         ("distance_to_shared", "observed", "{:.3f}"),
         ("signal_to_noise", "median", "{:.2f}"),
         ("shared_acc", "observed", "{:.0%}"),
     ):
-        keys = {"network": "fcn", "level": level, "layer": "free_1", "measure": measure, "statistic": statistic}
-        values = _where(measures, keys)["value"]
+        values = _where(cell, {"layer": "free_1", "measure": measure, "statistic": statistic})["value"]
         texts.append(form.format(values.median()).replace("%", " %") if len(values) else "")
     return texts
 
 
 def others(tables: Path) -> str:
-    """Return what networks know that were trained under each augmentation, at the levels that all have."""
+    """Return what networks know that were trained under each augmentation, at the levels of `_levels_of_others`."""
     lines = []
-    for name, level in _shared_levels(tables):
+    for name, level in _levels_of_others(tables):
         last, paper = epochs(tables, LAST, name), _compared(tables, name)
         shared, free = (_of(last, network, level) for network in ("cnn", "fcn"))
         line = [AUGMENTATIONS[name if level else "none"].title, f"{level:g}"]
@@ -249,9 +247,9 @@ def others(tables: Path) -> str:
 
 
 def other_kernels(tables: Path) -> str:
-    """Return how alike kernels are that were trained under each augmentation, at the levels that all have."""
+    """Return how alike kernels are that were trained under each augmentation, at the levels of `_levels_of_others`."""
     lines = []
-    for name, level in _shared_levels(tables):
+    for name, level in _levels_of_others(tables):
         rows = _distances(tables, name)
         before, after = (_distance(rows, level, "euclidean", 1, epoch) for epoch in (0, LAST))
         change = minus(f"{100 * (after / before - 1):+.1f} %")
@@ -261,7 +259,7 @@ def other_kernels(tables: Path) -> str:
     return markdown(["trained under", "level", "change of the distance", *ALIKE], lines)
 
 
-def _shared_levels(tables: Path) -> list[tuple[str, float]]:
+def _levels_of_others(tables: Path) -> list[tuple[str, float]]:
     """Return the augmentations at level 0, once, and at each level that one besides translation has."""
     cells = pd.read_csv(tables / "history.csv")[["augmentation", "level"]].drop_duplicates()
     found = set(cells.itertuples(index=False, name=None))

@@ -51,6 +51,12 @@ def test_a_run_whose_first_distance_is_not_the_untrained_one_says_nothing_of_a_c
     assert list(found["0.2", "fcn", "change_distance_radius_1"].index) == [0]
 
 
+def test_an_accuracy_that_no_run_recorded_is_left_out():
+    found = fold_values(history(RUNS).drop(columns="translate_acc"), "translate_acc", (1, "euclidean"), "final")
+    assert list(found) == [("0.2", "fcn", "change_distance_radius_1")]
+    assert fold_values(history(RUNS)[:0], "translate_acc", (1, "euclidean"), "final") == {}
+
+
 def test_half_an_interval_is_that_of_the_t_test():
     one, other = pd.Series([0.9, 0.8, 0.95]), pd.Series([0.7, 0.75, 0.8])
     low, high = stats.ttest_rel(one, other).confidence_interval()

@@ -22,7 +22,7 @@ RUN = ["seed", "fold"]
 def fold_values(
     history: pd.DataFrame, metric: str, distance: tuple[int, DistanceMeasure], aggregate: Aggregate
 ) -> FoldValues:
-    """Return what folds say of one accuracy and one kernel distance, seeds of a fold as their mean.
+    """Return what folds say of one accuracy and one kernel distance, seeds of a fold as their mean, where recorded.
 
     Args:
         history: rows of `medians.history_table` of one dataset, and of one augmentation and none.
@@ -34,12 +34,12 @@ def fold_values(
     column = next((str(name) for name in history if str(name).endswith(f"_1_{distance[1]}_{distance[0]}")), None)
     cells: Iterable[Any] = history.groupby(["level", "network"], sort=False)
     for (level, network), rows in cells:
-        trained = rows[rows["epoch"] > 0]
-        values = {
-            run: median([{name: of_run[name].to_numpy() for name in {metric, "val_acc"}}], metric, aggregate)
-            for run, of_run in trained.groupby(RUN)
-        }
-        found[level_text(level), network, metric] = _of_folds(pd.Series(values, dtype=float))
+        if metric in history:
+            values = {
+                run: median([{name: of_run[name].to_numpy() for name in {metric, "val_acc"}}], metric, aggregate)
+                for run, of_run in rows[rows["epoch"] > 0].groupby(RUN)
+            }
+            found[level_text(level), network, metric] = _of_folds(pd.Series(values, dtype=float))
         if column is not None and network == "fcn":
             recorded = rows.dropna(subset=column).sort_values("epoch").groupby(RUN)
             first, last, began = recorded[column].first(), recorded[column].last(), recorded["epoch"].first() == 0
