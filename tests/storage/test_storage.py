@@ -303,6 +303,19 @@ def test_a_file_has_one_writer(path):
     assert not temporary.exists()
 
 
+def test_the_same_content_has_the_same_bytes_whoever_still_holds_an_array(path, monkeypatch):
+    before, held, create = path.read_bytes(), [], h5py.File.create_dataset
+
+    def create_and_hold(*arguments, **options):
+        held.append(create(*arguments, **options))
+        return held[-1]
+
+    monkeypatch.setattr(h5py.File, "create_dataset", create_and_hold)
+    write_h5(path, ARRAYS, ATTRIBUTES)
+    assert len(held) == len(ARRAYS)
+    assert path.read_bytes() == before
+
+
 def test_a_writer_that_renames_before_the_next_one_locks_loses_nothing(path, monkeypatch):
     """The next one has then opened what has become the file itself, and must not write into it."""
     before, temporary, lock = path.read_bytes(), path.with_name(f".{path.name}.tmp"), fcntl.flock

@@ -91,12 +91,15 @@ def write_h5(
     with h5py.File(content, "w", libver=FORMAT) as file:
         for name, array in arrays.items():
             large = array.ndim > 1 and array.size > 0 and compression != "none"
-            file.create_dataset(
+            dataset = file.create_dataset(
                 name,
                 data=array,
                 chunks=(min(CHUNK_ROWS, len(array)), *array.shape[1:]) if large else None,
                 **(_filters(compression) if large else {}),
             )
+            # HDF5 places an array's chunks where it is closed: left to Python, the same content has not always the
+            # same bytes, by which DVC compares files
+            dataset.id.close()
         for name, value in stored.items():
             _write_attribute(file, name, value)
         read_back = {name: _value(value) for name, value in file.attrs.items()}
