@@ -62,7 +62,7 @@ def positions(size: int) -> int:
     return ((size - 3) // 2 + 1) ** 2
 
 
-def train_job(job: dict[str, int], folder: Path) -> dict[str, float]:
+def train_job(job: dict[str, int], folder: Path, network: str = "fcn") -> dict[str, float]:
     """Train a job of `BASE`'s form in this process and return the seconds of an epoch and the peak memory in MB."""
     from freeconv.commands.shard import make_shard
     from freeconv.commands.train import train
@@ -70,7 +70,7 @@ def train_job(job: dict[str, int], folder: Path) -> dict[str, float]:
 
     levels = [0.1 * number for number in range(1, job["levels"] + 1)]
     params = check_params({"train": {"folds": FOLDS, "epochs": EPOCHS, "batch": job["batch"]}, "aug": {"copies": 1}})
-    config = train_config(params, DATASET, "fcn", "translate", levels, list(range(job["replicas"])))
+    config = train_config(params, DATASET, network, "translate", levels, list(range(job["replicas"])))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (job["images"], job["size"], job["size"], 1), "uint8")
     data = folder / "data.h5"

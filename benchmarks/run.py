@@ -33,6 +33,7 @@ BENCHMARKS = (
     ("stacking", "tensorflow"),
     ("stacking", "jax"),
     ("growth", "tensorflow"),
+    ("freed_memory", "tensorflow"),
     ("startup", "tensorflow"),
     ("planning", "tensorflow"),
 )

@@ -141,11 +141,13 @@ def train(
     from freeconv.commands.lines import epoch_lines
     from freeconv.commands.progress import both, training_progress
     from freeconv.machine.gpus import leased_gpu, release_unused
+    from freeconv.machine.memory import keep_freed_memory
     from freeconv.study.jobs import TrainConfig
 
     job = TrainConfig.parse(config)
     with leased_gpu() as lease:
         begin = time.perf_counter()  # a wait for a GPU is no part of the training
+        keep_freed_memory()
         import_keras(threads)
         from freeconv.commands.train import train
 
