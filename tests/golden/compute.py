@@ -27,6 +27,8 @@ SAMPLES = 40  # values kept of an array, evenly spread over it
 
 def computed() -> dict[str, Any]:
     """Return the machine, and each rule's code hash and numbers."""
+    import numpy as np
+
     from freeconv import cli
     from freeconv.augmentations import studied
     from freeconv.machine.environment import environment
@@ -52,6 +54,8 @@ def computed() -> dict[str, Any]:
     tables = ["accuracy", "accuracy_by_epoch", "claims", "compared", "distance", "measures"]
     machine = environment()
     del machine["versions"]["freeconv"]  # a release changes no number
+    # processors with other instructions sum in another order, and may have the same name
+    machine["instructions"] = [name for name, there in np._core._multiarray_umath.__cpu_features__.items() if there]
     return {
         "machine": machine,
         "rules": {

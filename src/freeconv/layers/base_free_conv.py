@@ -496,11 +496,13 @@ def _keeping_zeros(constraint: Callable) -> Callable:
 
 
 def _product(subscripts: str, kernel: Any, fields: Any) -> Any:
-    """Return `einsum`; float16 is summed in float32, as a convolution does.
+    """Return `einsum`; half precision is summed in float32, as a convolution does.
 
-    TensorFlow's products on processors alone do not by themselves.
+    TensorFlow's products on processors alone do not by themselves: of float16 never; of bfloat16 where the processor
+    has no instructions for it and XLA does not compile them, which here is taken care of for eager calls.
     """
     dtype = keras.backend.standardize_dtype(fields.dtype)
-    if dtype != "float16" or keras.backend.backend() != "tensorflow" or keras.distribution.list_devices("gpu"):
+    is_half = dtype == "float16" or (dtype == "bfloat16" and hasattr(fields, "numpy"))
+    if not is_half or keras.backend.backend() != "tensorflow" or keras.distribution.list_devices("gpu"):
         return ops.einsum(subscripts, kernel, fields)
     return ops.cast(ops.einsum(subscripts, ops.cast(kernel, "float32"), ops.cast(fields, "float32")), dtype)
