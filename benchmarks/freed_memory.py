@@ -10,9 +10,7 @@ is the mean of the second and third. Jobs take turns; ratios are taken within ea
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -21,7 +19,7 @@ if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from growth import BASE, EPOCHS, QUICK_BASE, train_job
+from growth import BASE, EPOCHS, QUICK_BASE, in_own_process, train_job
 from measuring import arguments, compared, measured, write_result
 
 from freeconv.machine.memory import keep_freed_memory
@@ -30,14 +28,6 @@ COMMAND = "python benchmarks/freed_memory.py"
 JOB = {**BASE, "images": 6000, "batch": 256}
 NETWORKS = ("fcn", "cnn")
 ROUNDS = 7
-
-
-def in_own_process(job: dict[str, int], network: str, keep: bool) -> dict[str, float]:
-    """Return the seconds of an epoch and the peak memory in MB of a job that keeps freed memory or does not."""
-    command = [sys.executable, __file__, "--job", json.dumps([job, network, keep])]
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main(command_line: list[str] | None = None) -> None:
@@ -55,7 +45,11 @@ def main(command_line: list[str] | None = None) -> None:
         return
     job, rounds = (QUICK_BASE, 1) if options.quick else (JOB, ROUNDS)
     costs = [
-        {(network, keep): in_own_process(job, network, keep) for network in NETWORKS for keep in (False, True)}
+        {
+            (network, keep): in_own_process([job, network, keep], __file__)
+            for network in NETWORKS
+            for keep in (False, True)
+        }
         for _ in range(rounds)
     ]
     measurements, comparisons = [], []

@@ -101,9 +101,9 @@ def train_job(job: dict[str, int], folder: Path, network: str = "fcn") -> dict[s
     return {"seconds": sum(seconds), "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
 
 
-def in_own_process(job: dict[str, int]) -> dict[str, float]:
-    """Return what `train_job` returns, from a new process."""
-    command = [sys.executable, __file__, "--job", json.dumps(job)]
+def in_own_process(job: Any, script: str = __file__) -> dict[str, float]:
+    """Return what `train_job` returns, from a new process of a benchmark that has the option `--job`."""
+    command = [sys.executable, script, "--job", json.dumps(job)]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

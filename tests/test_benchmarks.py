@@ -133,7 +133,7 @@ def test_a_job_that_keeps_freed_memory_is_measured_in_a_process_of_its_own(bench
     for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_"))]:
         monkeypatch.delenv(name)
     freed_memory = benchmark("freed_memory")
-    assert freed_memory.in_own_process(freed_memory.QUICK_BASE, "cnn", True)["seconds"] > 0
+    assert freed_memory.in_own_process([freed_memory.QUICK_BASE, "cnn", True], freed_memory.__file__)["seconds"] > 0
 
 
 def test_evaluation_is_a_part_of_an_epoch(benchmark, tmp_path):

@@ -55,7 +55,7 @@ def computed() -> dict[str, Any]:
     machine = environment()
     del machine["versions"]["freeconv"]  # a release changes no number
     # processors with other instructions sum in another order, and may have the same name
-    machine["instructions"] = [name for name, there in np._core._multiarray_umath.__cpu_features__.items() if there]
+    machine["instructions"] = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     return {
         "machine": machine,
         "rules": {

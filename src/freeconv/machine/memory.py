@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
     """Let this process keep memory that it frees, until it ends.
 
     glibc hands large arrays back to the system as soon as they are freed, and the system fills those of the next batch
-    with zeros anew: a fifth of the time of a free network's epoch on a processor (`benchmarks/freed_memory.py`). A
+    with zeros anew: a quarter of the time of a free network's epoch on a processor (`benchmarks/freed_memory.py`). A
     process that keeps them stays as large as it ever was. No number depends on it.
 
     Settings of the environment (`MALLOC_TRIM_THRESHOLD_` and its like, `GLIBC_TUNABLES`) are respected, and C libraries
