@@ -11,6 +11,7 @@ from freeconv.commands.figures import make_figures
 from freeconv.commands.report import make_report
 from freeconv.commands.tables import make_tables
 from freeconv.storage.pictures import sealed_svg
+from freeconv.storage.results import Problem, read_measures
 from freeconv.study import grid
 from tests.made_study import small_params, write_data, write_measures, write_runs, write_shards, write_traces
 
@@ -23,12 +24,17 @@ PARAMS = small_params(
     search={"learning_rates": [0.01], "layers": [2, 3], "epochs": 2},
     train={"folds": 2, "epochs": 2},
 )
+MISSING = "reports/archive/whole/mnist/fcn/edge_noise/0.99.csv"
+LEFT_OUT = Problem("fcn.csv", False, f"{MISSING}: expected a file, received nothing: the file does not exist")
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" width="200pt" height="40pt"><text y="20">a drawing</text></svg>'
 
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """Return the folder of the reports of a finished study; drawings, which need Keras, are stand-ins."""
+    """Return the folder of the reports of a finished study; drawings, which need Keras, are stand-ins.
+
+    A file is named as left out, as from an archive without measures: its path is longer than a phone is wide.
+    """
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -38,6 +44,8 @@ def reports(tmp_path_factory):
         write_traces(PARAMS)
         write_measures(PARAMS)
         write_shards(PARAMS)
+        measures, problems = read_measures(PARAMS)
+        patch.setattr("freeconv.commands.tables.read_measures", lambda *_: (measures, [*problems, LEFT_OUT]))
         make_tables(PARAMS)
         make_figures(PARAMS)
         for path in grid.drawing_files(PARAMS):
@@ -171,6 +179,11 @@ def test_what_was_not_run_is_counted_and_opens_for_a_link(opened, reports):
     assert not row.is_visible()
     page.evaluate("location.hash = '#cell-mnist-5k-translate-0.9'")
     row.wait_for(state="visible")
+
+
+def test_what_was_left_out_is_named(opened):
+    page = opened("index.html")
+    assert page.locator("ul.problems > li", has_text=MISSING).is_visible()
 
 
 def test_the_citation_can_be_copied(opened):
