@@ -27,8 +27,6 @@ SAMPLES = 40  # values kept of an array, evenly spread over it
 
 def computed() -> dict[str, Any]:
     """Return the machine, and each rule's code hash and numbers."""
-    import numpy as np
-
     from freeconv import cli
     from freeconv.augmentations import studied
     from freeconv.machine.environment import environment
@@ -54,8 +52,6 @@ def computed() -> dict[str, Any]:
     tables = ["accuracy", "accuracy_by_epoch", "claims", "compared", "distance", "measures"]
     machine = environment()
     del machine["versions"]["freeconv"]  # a release changes no number
-    # processors with other instructions sum in another order, and may have the same name
-    machine["instructions"] = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     return {
         "machine": machine,
         "rules": {

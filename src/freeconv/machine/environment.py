@@ -23,6 +23,10 @@ FLAGS = (
     "JAX_ENABLE_X64",
 )
 
+# Vector instructions by their names in /proc/cpuinfo, the widest of each kind of processor first; those for bfloat16.
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sve2": "SVE2", "sve": "SVE", "asimd": "Neon"}
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+
 
 def environment() -> dict[str, Any]:
     """Return on what numbers are computed.
@@ -56,8 +60,17 @@ def environment() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Return the name of the machine's processor."""
+    """Return the name of the machine's processor with what it computes by, as in `CPU (AMD EPYC, AVX2)`.
+
+    The name alone says too little: virtual machines give different processors the same, and with other vector
+    instructions the same program sums in another order, at another speed. Nothing is added where the system does not
+    have `/proc/cpuinfo`.
+    """
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"CPU ({names[0] if names else platform.processor() or platform.machine()})"
+    of_all = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = of_all.get("flags", of_all.get("Features", "")).split()
+    widest = [title for flag, title in VECTORS.items() if flag in flags][:1]
+    bfloat16 = ["bfloat16"] if BFLOAT16.intersection(flags) else []
+    name = of_all.get("model name") or platform.processor() or platform.machine()
+    return f"CPU ({', '.join([name, *widest, *bfloat16])})"
