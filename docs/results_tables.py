@@ -22,6 +22,7 @@ from freeconv.networks import network_sizes
 from freeconv.report.titles import metric_title, network_title
 from freeconv.storage.archive_source import Archive
 from freeconv.study import paths
+from freeconv.study.network_names import parse_variant
 from freeconv.study.params import Params, load_params, study_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -246,6 +247,28 @@ def others(tables: Path) -> str:
     return markdown([*head, *(f"{metric_title(f'{other}_acc').lower()}: FCN" for other in OTHERS)], lines)
 
 
+def connections(tables: Path) -> str:
+    """Return what free networks know some of whose connections are missing, beside the one that has them all."""
+    last, before = epochs(tables, LAST), epochs(tables, LAST - 2)
+    share = {name: parse_variant(name).vcp for name in last["network"].unique()}
+    lacking = sorted((name for name in share if share[name]), key=lambda name: share[name])
+    (level,) = last.loc[last["network"].isin(lacking), "level"].unique()
+    full, lines = _of(last, "fcn", level), []
+    for name in ("fcn", *lacking):
+        ours = _of(last, name, level)
+        slope = (ours - _of(before, name, level)) / 2
+        line = [f"{100 * share[name]:g} %", percent_and_half(ours["train_acc"])]
+        for metric in ("val_acc", "translate_acc"):
+            line += [percent_and_half(ours[metric])]
+            line += [points_and_half(ours[metric] - full[metric]) if name != "fcn" else ""]
+            line += [points(slope[metric].mean())]
+        lines.append([*line, *(percent_and_half(ours[f"{other}_acc"]) for other in OTHERS)])
+    head = ["connections missing", VALUES["train_acc"]]
+    for metric in ("val_acc", "translate_acc"):
+        head += [VALUES[metric], "− with all", "points an epoch at the end"]
+    return markdown([*head, *(metric_title(f"{other}_acc").lower() for other in OTHERS)], lines)
+
+
 def other_kernels(tables: Path) -> str:
     """Return how alike kernels are that were trained under each augmentation, at the levels of `_levels_of_others`."""
     lines = []
@@ -432,6 +455,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "others": others,
         "other_kernels": other_kernels,
         "other_medians": other_medians,
+        "connections": connections,
         "claims": claims,
     },
     "mnist-level0": {
