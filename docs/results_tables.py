@@ -69,19 +69,25 @@ def main() -> None:
 
 
 def complete_levels(study: str, params: Params, archive: Archive) -> Params:
-    """Return a study with those levels of augmentations alone whose runs are all archived, and name the others."""
-    lacking = {
-        (run.augmentation, run.level)
-        for run, _, state in missing(params, archive)
-        if run.network in params.train.networks and state != "complete"
-    }
-    for name, level in sorted(lacking):
+    """Return a study with those levels alone whose runs are all archived, and name the others."""
+    lacking = [run for run, _, state in missing(params, archive) if state != "complete"]
+    levels = {(run.augmentation, run.level) for run in lacking if run.network in params.train.networks}
+    shares = {parse_variant(run.network).vcp for run in lacking} - {0}
+    for name, level in sorted(levels):
         print(f"{study}: {AUGMENTATIONS[name].title} at level {level:g} is left out, as its runs are not complete")
+    for share in sorted(shares):
+        print(f"{study}: {share:g} of the connections missing is left out, as its runs are not complete")
     complete = {
-        name: [level for level in getattr(params.aug, name) if (name if level else "none", level) not in lacking]
+        name: [level for level in getattr(params.aug, name) if (name if level else "none", level) not in levels]
         for name in studied()
     }
-    return params.model_copy(update={"aug": params.aug.model_copy(update=complete)})
+    connected = [share for share in params.vcp.levels if share not in shares]
+    return params.model_copy(
+        update={
+            "aug": params.aug.model_copy(update=complete),
+            "vcp": params.vcp.model_copy(update={"levels": connected}),
+        }
+    )
 
 
 def filled(text: str, mark: str, table: str) -> str:
@@ -252,9 +258,9 @@ def connections(tables: Path) -> str:
     last, before = epochs(tables, LAST), epochs(tables, LAST - 2)
     share = {name: parse_variant(name).vcp for name in last["network"].unique()}
     lacking = sorted((name for name in share if share[name]), key=lambda name: share[name])
-    (level,) = last.loc[last["network"].isin(lacking), "level"].unique()
+    level = last.loc[last["network"].isin(lacking), "level"].max()  # of all, as the study has one
     full, lines = _of(last, "fcn", level), []
-    for name in ("fcn", *lacking):
+    for name in ("fcn", *lacking) if lacking else ():
         ours = _of(last, name, level)
         slope = (ours - _of(before, name, level)) / 2
         line = [f"{100 * share[name]:g} %", percent_and_half(ours["train_acc"])]

@@ -36,12 +36,14 @@ def test_a_level_that_is_not_complete_is_left_out_and_named(tmp_path):
     copy_project(tmp_path / "clone")
     page = tmp_path / "clone/docs/results.md"
     before = page.read_text()
-    for cell in ("fcn/translate/0.9", "cnn/rotate/0.3"):
+    for cell in ("fcn/translate/0.9", "cnn/rotate/0.3", "fcn-vcp-0.9/translate/0.2"):
         (tmp_path / f"clone/reports/archive/mnist/mnist/{cell}.csv").unlink()
     done = run(sys.executable, "docs/results_tables.py", cwd=tmp_path / "clone")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "mnist: translation at level 0.9 is left out, as its runs are not complete" in done.stdout
     assert "mnist: rotation at level 0.3 is left out, as its runs are not complete" in done.stdout
+    assert "mnist: 0.9 of the connections missing is left out, as its runs are not complete" in done.stdout
+    assert re.findall(r"^\| (\d+) % \|", _table(page, "connections"), re.MULTILINE) == ["0", "80", "99"]
     assert before.count("\n| 0.9 | cnn | val_acc |") == before.count("\n| rotation | 0.3 | cnn | val_acc |") == 1
     assert "\n| 0.9 |" not in (medians := _table(page, "medians"))
     assert "\n| 0.99 | fcn | val_acc |" in medians
