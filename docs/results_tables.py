@@ -205,8 +205,8 @@ def distances(tables: Path) -> str:
     for level in sorted(rows["level"].unique()):
         line = [f"{level:g}"]
         for radius in (1, 4):
-            before, after = (_distance(rows, level, "euclidean", radius, epoch) for epoch in (0, LAST))
-            line += [f"{before:.4f}", f"{after:.4f}", minus(f"{100 * (after / before - 1):+.1f} %")]
+            line += [f"{_distance(rows, level, 'euclidean', radius, epoch):.4f}" for epoch in (0, LAST)]
+            line += [_change(rows, level, "euclidean", radius, LAST)]
         lines.append(line)
     head = ["level", "radius 1, untrained", "tenth epoch", "change", "radius 4, untrained", "tenth epoch", "change"]
     return markdown(head, lines)
@@ -222,11 +222,11 @@ def alike(tables: Path) -> str:
     return markdown(["level", *ALIKE], lines)
 
 
-def _alike(tables: Path, augmentation: str, level: float) -> list[str]:
+def _alike(tables: Path, augmentation: str, level: float, end: int = LAST) -> list[str]:
     """Return how alike the kernels of one cell are after the last epoch, medians of folds: the columns `ALIKE`."""
     measures, rows = pd.read_csv(tables / "measures.csv"), _distances(tables, augmentation)
     cell = _where(measures, {"network": "fcn", "augmentation": augmentation if level else "none", "level": level})
-    texts = [f"{_distance(rows, level, 'euclidean', 1, LAST):.4f}", f"{_distance(rows, level, 'cosine', 1, LAST):.3f}"]
+    texts = [f"{_distance(rows, level, 'euclidean', 1, end):.4f}", f"{_distance(rows, level, 'cosine', 1, end):.3f}"]
     for measure, statistic, form in (
         ("distance_to_shared", "observed", "{:.3f}"),
         ("signal_to_noise", "median", "{:.2f}"),
@@ -243,7 +243,7 @@ def others(tables: Path) -> str:
     for name, level in _levels_of_others(tables):
         last, paper = epochs(tables, LAST, name), _compared(tables, name)
         shared, free = (_of(last, network, level) for network in ("cnn", "fcn"))
-        line = [AUGMENTATIONS[name if level else "none"].title, f"{level:g}"]
+        line = _trained_under(name, level)
         for metric in ("val_acc", "translate_acc"):
             cell = _where(paper, {"level": level, "metric": metric}).set_index("network")["paper"]
             line += [percent_and_half(free[metric]), points_and_half(shared[metric] - free[metric])]
@@ -275,17 +275,48 @@ def connections(tables: Path) -> str:
     return markdown([*head, *(metric_title(f"{other}_acc").lower() for other in OTHERS)], lines)
 
 
-def other_kernels(tables: Path) -> str:
+def other_kernels(tables: Path, end: int = LAST) -> str:
     """Return how alike kernels are that were trained under each augmentation, at the levels of `_levels_of_others`."""
     lines = []
     for name, level in _levels_of_others(tables):
-        rows = _distances(tables, name)
-        before, after = (_distance(rows, level, "euclidean", 1, epoch) for epoch in (0, LAST))
-        change = minus(f"{100 * (after / before - 1):+.1f} %")
-        lines.append(
-            [AUGMENTATIONS[name if level else "none"].title, f"{level:g}", change, *_alike(tables, name, level)]
-        )
+        change = _change(_distances(tables, name), level, "euclidean", 1, end)
+        lines.append([*_trained_under(name, level), change, *_alike(tables, name, level, end)])
     return markdown(["trained under", "level", "change of the distance", *ALIKE], lines)
+
+
+def distances_by_epoch(tables: Path, shown: Sequence[int]) -> str:
+    """Return by how much distances have changed after some epochs, at the levels of `_levels_of_others`."""
+    lines = []
+    for measure, radius in (("euclidean", 1), ("euclidean", 4), ("cosine", 1)):
+        for name, level in _levels_of_others(tables):
+            rows = _distances(tables, name)
+            before = f"{_distance(rows, level, measure, radius, 0):.4f}"
+            changes = [_change(rows, level, measure, radius, epoch) for epoch in shown]
+            value = VALUES[f"{'cosine_' if measure == 'cosine' else ''}distance_radius_{radius}"]
+            lines.append([value, *_trained_under(name, level), before, *changes])
+    head = ["value", "trained under", "level", "untrained", *(f"epoch {epoch}" for epoch in shown)]
+    return markdown(head, lines)
+
+
+def accuracies(tables: Path, end: int) -> str:
+    """Return what the free network knows after training under each augmentation, at levels of `_levels_of_others`."""
+    metrics = {metric: title for metric, title in VALUES.items() if metric.endswith("acc")}
+    lines = []
+    for name, level in _levels_of_others(tables):
+        last = _of(epochs(tables, end, name), "fcn", level)
+        lines.append([*_trained_under(name, level), *(percent(last[metric].mean()) for metric in metrics)])
+    return markdown(["trained under", "level", *metrics.values()], lines)
+
+
+def _trained_under(name: str, level: float) -> list[str]:
+    """Return an augmentation and its level, in words."""
+    return [AUGMENTATIONS[name if level else "none"].title, f"{level:g}"]
+
+
+def _change(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> str:
+    """Return by how much a distance has changed in training."""
+    before, after = (_distance(rows, level, measure, radius, at) for at in (0, epoch))
+    return minus(f"{100 * (after / before - 1):+.1f} %")
 
 
 def _levels_of_others(tables: Path) -> list[tuple[str, float]]:
@@ -469,6 +500,11 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "course": partial(course, shown=[1, 10, 25, 50, 75]),
         "cells": partial(medians, end=75),
         "claims": partial(claims, with_cells=True),
+    },
+    "mnist-distances": {
+        "by_epoch": partial(distances_by_epoch, shown=[1, 10, 25, 50, 75]),
+        "kernels": partial(other_kernels, end=75),
+        "accuracies": partial(accuracies, end=75),
     },
     "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels, "ranks": ranks},
 }
