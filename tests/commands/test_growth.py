@@ -9,6 +9,7 @@ import pytest
 from freeconv.architectures.layers import BatchNormalization, Dense, Dropout, Free
 from freeconv.commands import train
 from freeconv.errors import FreeconvError
+from freeconv.storage.checkpoint_file import read_recorded
 from freeconv.storage.hdf5 import read_h5, write_h5
 from freeconv.storage.run_file import TrainedLongerError, read_network, read_run
 from freeconv.study.jobs import Optimizer, Schedule
@@ -178,6 +179,30 @@ def test_growth_that_was_killed_goes_on_when_more_or_fewer_epochs_are_asked_for(
         grow(folder, tmp_path / f"whole-{asked}", config(**values, epochs=asked))
         job = config(**values, epochs=asked)
         assert contents(target, job) == contents(tmp_path / f"whole-{asked}", job)
+
+
+@pytest.mark.parametrize("stack", ["off", "on"])
+def test_growth_that_was_killed_is_kept_while_the_epochs_of_before_are_asked_for(folder, tmp_path, sums, capsys, stack):
+    job = {**JOBS[stack], "patience": 9}
+    short, long = config(**job, epochs=2), config(**job, epochs=5)
+    every = Killer()
+    grow(folder, tmp_path / "whole", short, stack)
+    assert killed(folder, tmp_path / "whole", long, stack, every) is False
+    expected, target = contents(tmp_path / "whole", long), tmp_path / "target"
+    grow(folder, target, short, stack)
+    before = contents(target, short)
+    assert killed(folder, target, long, stack, Killer(every.points // 3))
+    further = sorted((target / "checkpoints").glob("*"))
+    assert further
+    assert max(result.epochs for path in further for result, _ in read_recorded(path)) > 2
+    grow(folder, target, short, stack)
+    assert contents(target, short) == before
+    assert sorted((target / "checkpoints").glob("*")) == further
+    capsys.readouterr()
+    grow(folder, target, long, stack)
+    assert f"from {further[0]}" in capsys.readouterr().out
+    assert contents(target, long) == expected
+    assert not list((target / "checkpoints").glob("*"))
 
 
 def test_a_file_of_another_run_goes_to_the_attic_and_both_values_are_named(folder, tmp_path, sums, capsys):

@@ -113,10 +113,12 @@ def train(
     _leave_complete(found, run_path, progress)
     if not all(result.finished for result in found):
         print("\n".join(networks.lines()), flush=True)
-    checkpoints = [
-        _CheckpointFile([result.run for result in stack], networks, checkpoint_path, checkpoint_minutes)
+    finished = [
+        (stack, _CheckpointFile([result.run for result in stack], networks, checkpoint_path, checkpoint_minutes))
         for stack in trained_together([result for result in found if result.finished])
     ]
+    # one that is further than the files is of a job for more epochs, which goes on from it
+    checkpoints = [checkpoint for stack, checkpoint in finished if not checkpoint.further(stack)]
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting = stacks([result for result in found if not result.finished], len(dataset.images), stacked)
         while waiting:
@@ -288,6 +290,13 @@ class _CheckpointFile:
     def read(self, asked: int) -> Checkpoint | None:
         """Return where training is, of runs that are to have so many epochs; None if it has not begun."""
         return read_checkpoint(self.path, self.identity, asked)
+
+    def further(self, stack: Sequence[Result]) -> bool:
+        """Return whether the checkpoint has more epochs of a run than its file."""
+        found = self.read(stack[0].asked)
+        if found is None or found == SPLIT:
+            return False
+        return any(result.epochs > done.epochs for result, done in zip(found.results, stack, strict=False))
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Write where training stands."""
