@@ -251,10 +251,11 @@ def tables(
     from freeconv.commands.tables import make_tables
     from freeconv.study.params import load_params, study_name
 
-    values = load_params(params)
+    from_archive = from_archive or archive_folder is not None
+    values = load_params(params, needs_images=not from_archive)
     _check_code(code, lambda of: of.tables_code())
     archive = None
-    if from_archive or archive_folder:
+    if from_archive:
         from freeconv.storage.archive_source import Archive
 
         archive = Archive(archive_folder or paths.archive_folder(study_name(values, params)))
@@ -287,7 +288,7 @@ def archive(
 
     if not root.is_dir():
         raise FreeconvError(f"--from: expected the folder of a clone, received {root}, which does not exist")
-    values = load_params(params)
+    values = load_params(params, needs_images=False)
     refused = archive_study(values, archive_folder or paths.archive_folder(study_name(values, params)), root)
     for error in refused:
         print(f"freeconv: refused: {error}", file=sys.stderr)
@@ -376,8 +377,9 @@ def runs(
     from freeconv.study import grid
     from freeconv.study.params import load_params, study_name
 
-    values = load_params(params)
-    if of_archive or archive_folder:
+    of_archive = of_archive or archive_folder is not None
+    values = load_params(params, needs_images=not of_archive)
+    if of_archive:
         _print_archived(values, archive_folder or paths.archive_folder(study_name(values, params)))
         return
     if output is RunsFormat.files:

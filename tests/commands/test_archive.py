@@ -3,9 +3,11 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from freeconv.commands.archive import archive_study, missing
@@ -22,10 +24,12 @@ from freeconv.storage.hdf5 import describe_h5, read_h5, write_h5
 from freeconv.storage.results import read_measures as read_measures_of
 from freeconv.storage.results import read_runs, read_traces
 from freeconv.study import grid, paths
+from freeconv.study.params import load_params
 from freeconv.training.state import LATER, Checkpoint, Result
 from tests.made_study import (
     history,
     kernels,
+    parameter_file,
     small_params,
     write_data,
     write_measures,
@@ -33,6 +37,7 @@ from tests.made_study import (
     write_study,
     write_traces,
 )
+from tests.workflow import project
 
 FOLDER = "reports/archive/small"
 CELL = f"{FOLDER}/mnist-5k/fcn/translate/0.2.csv"
@@ -137,6 +142,35 @@ def test_tables_figures_and_pages_from_the_archive_are_those_from_the_files(tmp_
     assert len([name for name in rebuilt if name.startswith(("tables/", "figures/"))]) > 25
     for page in (whole, rebuilt):
         assert re.search(rb"Images</[a-z]+>\s*<[^>]*>([^<]*)<", page["index.html"])[1] == b"5,000 of 70,000"
+
+
+def test_an_archive_of_ones_own_images_is_read_without_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sections = {"data": {"datasets": ["flowers"], "folders": {"flowers": "flowers.zip"}}, "study": "small"}
+    Path("own.yaml").write_text(parameter_file(**sections, train={"folds": 2, "epochs": 2}, aug={"translate": [0.2]}))
+    Path("flowers.zip").touch()
+    params = load_params("own.yaml")
+    write_data("flowers")
+    write(params, lambda _: 2)
+    write_traces(params)
+    write_measures(params)
+    Path("flowers.zip").unlink()
+    freeconv = str(Path(sys.executable).with_name("freeconv"))
+
+    def printed(*arguments):
+        return project.run(freeconv, *arguments, cwd=tmp_path).stdout.splitlines()
+
+    assert printed("tables", "own.yaml") == [
+        "freeconv: error: own.yaml: data.folders.flowers: expected a folder or zip file of images, received "
+        "'flowers.zip', which does not exist"
+    ]
+    printed("archive", "--params", "own.yaml")
+    shutil.rmtree("results")
+    shutil.rmtree("data")
+    assert printed("runs", "--params", "own.yaml", "--archive") == [f"4 of 4 runs are complete in {FOLDER}"]
+    assert printed("tables", "own.yaml", "--archive")[-1].startswith("left out, because they show images: drawings")
+    assert len(pd.read_csv("reports/tables/runs.csv")) == 4
+    assert Path("reports/index.html").is_file()
 
 
 def test_what_is_archived_never_changes_and_archiving_again_writes_nothing(study):

@@ -578,15 +578,17 @@ def _params_model(_names: tuple[str, ...]) -> type[Params]:
     )
 
 
-def check_params(values: Any, source: str = "params") -> Params:
+def check_params(values: Any, source: str = "params", needs_images: bool = True) -> Params:
     """Return typed parameters.
 
     Args:
         values: what a YAML parser made of the file.
         source: the file's name, for messages.
+        needs_images: whether folders of images must exist, as they need not to read what was trained.
 
     Raises:
-        FreeconvError: an unknown key, a wrong type, a value out of range, or an image folder that does not exist.
+        FreeconvError: an unknown key, a wrong type, a value out of range, or an image folder that is needed and does
+            not exist.
     """
     modules = values.get("modules") if isinstance(values, dict) else None
     if isinstance(modules, list):
@@ -601,7 +603,7 @@ def check_params(values: Any, source: str = "params") -> Params:
             f"received {len(params.text()):,}; shorten data.folders or the lists"
         )
     for name, folder in params.data.folders.items():
-        if name in params.data.datasets and not Path(folder).exists():
+        if name in params.data.datasets and needs_images and not Path(folder).exists():
             raise FreeconvError(
                 f"{source}: data.folders.{name}: expected a folder or zip file of images, received {folder!r}, "
                 "which does not exist"
@@ -609,19 +611,20 @@ def check_params(values: Any, source: str = "params") -> Params:
     return params
 
 
-def load_params(path: str | Path, changes: Mapping[str, Any] | None = None) -> Params:
+def load_params(path: str | Path, changes: Mapping[str, Any] | None = None, needs_images: bool = True) -> Params:
     """Read and check a parameter file, or parameters written out as one JSON object.
 
     Args:
         path: the file, or the JSON object. Of a file, relative paths in the parameters start at the project's folder,
             wherever the current one is (see `paths.from_project`).
         changes: what Snakemake made of --config, laid on top of the file.
+        needs_images: whether folders of images must exist, as they need not to read what was trained.
 
     Raises:
         FreeconvError: the file is missing, is not YAML, is a template, lacks a section, or holds a wrong parameter.
     """
     if str(path).startswith("{"):
-        return check_params(json.loads(str(path)))
+        return check_params(json.loads(str(path)), needs_images=needs_images)
     values = read_values(path)
     missing = [name for name in params_model().model_fields if name not in values and name not in ("modules", "study")]
     if missing:
@@ -631,7 +634,7 @@ def load_params(path: str | Path, changes: Mapping[str, Any] | None = None) -> P
             f"for defaults add {lines}"
         )
     source = f"{path} and --config" if changes else str(path)
-    return check_params(_from_project(with_changes(values, changes or {}, "--config")), source)
+    return check_params(_from_project(with_changes(values, changes or {}, "--config")), source, needs_images)
 
 
 def study_name(params: Params, path: str | Path) -> str:
