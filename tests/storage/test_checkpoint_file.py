@@ -347,7 +347,7 @@ def refused(path, capsys):
     assert read_checkpoint(path, IDENTITY, 3) is None
     assert not path.exists()
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("a checkpoint cannot be used, it is deleted and training starts from the beginning: ")
+    assert line.startswith("a checkpoint cannot be used and is deleted, what the runs' files lack is trained: ")
     assert str(path) in line
     return line
 

@@ -125,7 +125,7 @@ def read_checkpoint(path: str | Path, identity: Mapping[str, Any], asked: int) -
         raise  # hours of training may be in it
     except Exception as error:  # whatever is wrong with the file: the job does not depend on it
         reason = error if isinstance(error, FreeconvError) else f"{path}: {error!r}"
-        _say(f"a checkpoint cannot be used, it is deleted and training starts from the beginning: {reason}")
+        _say(f"a checkpoint cannot be used and is deleted, what the runs' files lack is trained: {reason}")
         delete_checkpoint(path)
         return None
 
