@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/results.md"
 LAST = 10  # epochs of each run; some have more
 FIRST_LAYER = 169  # positions, of images of 28 × 28
+FIRST_LAYER_OF_COLOURS = 196  # of images of 32 × 32
 METRICS = ("train_acc", "val_acc", "translate_acc")
 OTHERS = [name for name in studied() if name != "translate"]
 ALIKE = [
@@ -58,7 +59,7 @@ def main() -> None:
     text = PAGE.read_text()
     for study, makers in TABLES.items():
         path = ROOT / f"params/{study}.yaml"
-        asked = load_params(path)
+        asked = load_params(path, needs_images=False)
         archive = Archive(ROOT / paths.archive_folder(study_name(asked, path)))
         params = complete_levels(study, asked, archive)
         with tempfile.TemporaryDirectory() as folder:
@@ -198,27 +199,26 @@ def speeds(tables: Path) -> str:
     return markdown([*head, *(f"CNN − FCN, translated, epoch {epoch}" for epoch in (1, 3, LAST))], lines)
 
 
-def distances(tables: Path) -> str:
+def distances(tables: Path, end: int = LAST) -> str:
     """Return how far kernel distances fall in training."""
     rows = _distances(tables)
     lines = []
     for level in sorted(rows["level"].unique()):
         line = [f"{level:g}"]
         for radius in (1, 4):
-            line += [f"{_distance(rows, level, 'euclidean', radius, epoch):.4f}" for epoch in (0, LAST)]
-            line += [_change(rows, level, "euclidean", radius, LAST)]
+            line += [f"{_distance(rows, level, 'euclidean', radius, epoch):.4f}" for epoch in (0, end)]
+            line += [_change(rows, level, "euclidean", radius, end)]
         lines.append(line)
-    head = ["level", "radius 1, untrained", "tenth epoch", "change", "radius 4, untrained", "tenth epoch", "change"]
-    return markdown(head, lines)
+    after = f"epoch {end}"
+    return markdown(["level", "radius 1, untrained", after, "change", "radius 4, untrained", after, "change"], lines)
 
 
-def alike(tables: Path) -> str:
-    """Return the distance beside other measures of the same kernels."""
-    count = FIRST_LAYER
+def alike(tables: Path, count: int = FIRST_LAYER, end: int = LAST) -> str:
+    """Return the distance beside other measures of the same kernels, of as many positions."""
     expected = [f"{np.sqrt(2 / count):.4f}", "1.000", f"{np.sqrt(1 - 1 / count):.3f}", f"{0.674 / np.sqrt(count):.2f}"]
     levels = sorted(_distances(tables)["level"].unique())
     lines = [["independent kernels", *expected, ""]]
-    lines += [[f"{level:g}", *_alike(tables, "translate", level)] for level in levels]
+    lines += [[f"{level:g}", *_alike(tables, "translate", level, end)] for level in levels]
     return markdown(["level", *ALIKE], lines)
 
 
@@ -341,6 +341,24 @@ def course(tables: Path, shown: Sequence[int]) -> str:
                 cells = [f"{form(row.median)} ({form(row.their_median)})" for row in found.loc[shown].itertuples()]
                 lines.append([network.upper(), title, *cells])
     return markdown(["network", "value", *(f"epoch {epoch}" for epoch in shown)], lines)
+
+
+def curves(tables: Path, shown: Sequence[int]) -> str:
+    """Return means over folds, of each network and level, after some epochs, beside the paper's medians."""
+    each, paper, lines = {epoch: epochs(tables, epoch) for epoch in shown}, _compared(tables), []
+    last = max(shown)
+    before, ago = epochs(tables, last - last // 5), last // 5
+    for level in sorted(each[last]["level"].unique()):
+        for network in ("cnn", "fcn"):
+            ours = _of(each[last], network, level)
+            for metric in METRICS:
+                (row,) = _where(paper, {"level": level, "network": network, "metric": metric}).itertuples()
+                means = [percent(_of(rows, network, level)[metric].mean()) for rows in each.values()]
+                folds = ", ".join(percent(value) for value in ours[metric].sort_index())
+                slope = points(((ours - _of(before, network, level))[metric] / ago).mean())
+                lines.append([f"{level:g}", network.upper(), VALUES[metric], *means, folds, slope, percent(row.paper)])
+    head = ["level", "network", "value", *(f"epoch {epoch}" for epoch in shown), f"epoch {last}, by fold"]
+    return markdown([*head, "points an epoch at the end", "paper, all its epochs"], lines)
 
 
 def claims(tables: Path, with_cells: bool = False) -> str:
@@ -505,6 +523,11 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "by_epoch": partial(distances_by_epoch, shown=[1, 10, 25, 50, 75]),
         "kernels": partial(other_kernels, end=75),
         "accuracies": partial(accuracies, end=75),
+    },
+    "cifar10-jpeg": {
+        "curves": partial(curves, shown=[1, 5, 10, 15]),
+        "distances": partial(distances, end=15),
+        "alike": partial(alike, count=FIRST_LAYER_OF_COLOURS, end=15),
     },
     "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels, "ranks": ranks},
 }
