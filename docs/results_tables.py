@@ -222,7 +222,7 @@ def alike(tables: Path, count: int = FIRST_LAYER, end: int = LAST) -> str:
     return markdown(["level", *ALIKE], lines)
 
 
-def _alike(tables: Path, augmentation: str, level: float, end: int = LAST) -> list[str]:
+def _alike(tables: Path, augmentation: str, level: float, end: int | None = LAST) -> list[str]:
     """Return how alike the kernels of one cell are after the last epoch, medians of folds: the columns `ALIKE`."""
     measures, rows = pd.read_csv(tables / "measures.csv"), _distances(tables, augmentation)
     cell = _where(measures, {"network": "fcn", "augmentation": augmentation if level else "none", "level": level})
@@ -275,8 +275,13 @@ def connections(tables: Path) -> str:
     return markdown([*head, *(metric_title(f"{other}_acc").lower() for other in OTHERS)], lines)
 
 
-def other_kernels(tables: Path, end: int = LAST) -> str:
-    """Return how alike kernels are that were trained under each augmentation, at the levels of `_levels_of_others`."""
+def other_kernels(tables: Path, end: int | None = LAST) -> str:
+    """Return how alike kernels are that were trained under each augmentation, at the levels of `_levels_of_others`.
+
+    Args:
+        tables: folder of the study's tables.
+        end: epoch whose distances are shown; each run's last if None.
+    """
     lines = []
     for name, level in _levels_of_others(tables):
         change = _change(_distances(tables, name), level, "euclidean", 1, end)
@@ -285,25 +290,26 @@ def other_kernels(tables: Path, end: int = LAST) -> str:
 
 
 def distances_by_epoch(tables: Path, shown: Sequence[int]) -> str:
-    """Return by how much distances have changed after some epochs, at the levels of `_levels_of_others`."""
+    """Return by how much distances have changed after some epochs and the last, at levels of `_levels_of_others`."""
     lines = []
     for measure, radius in (("euclidean", 1), ("euclidean", 4), ("cosine", 1)):
         for name, level in _levels_of_others(tables):
             rows = _distances(tables, name)
             before = f"{_distance(rows, level, measure, radius, 0):.4f}"
-            changes = [_change(rows, level, measure, radius, epoch) for epoch in shown]
+            changes = [_change(rows, level, measure, radius, epoch) for epoch in (*shown, None)]
             value = VALUES[f"{'cosine_' if measure == 'cosine' else ''}distance_radius_{radius}"]
-            lines.append([value, *_trained_under(name, level), before, *changes])
+            last = rows.loc[rows["level"] == level, "epoch"].max()
+            lines.append([value, *_trained_under(name, level), before, *changes, f"{last}"])
     head = ["value", "trained under", "level", "untrained", *(f"epoch {epoch}" for epoch in shown)]
-    return markdown(head, lines)
+    return markdown([*head, "last", "epochs"], lines)
 
 
-def accuracies(tables: Path, end: int) -> str:
-    """Return what the free network knows after training under each augmentation, at levels of `_levels_of_others`."""
+def accuracies(tables: Path) -> str:
+    """Return what the free network knows after its last epoch, at the levels of `_levels_of_others`."""
     metrics = {metric: title for metric, title in VALUES.items() if metric.endswith("acc")}
     lines = []
     for name, level in _levels_of_others(tables):
-        last = _of(epochs(tables, end, name), "fcn", level)
+        last = _of(epochs(tables, None, name), "fcn", level)
         lines.append([*_trained_under(name, level), *(percent(last[metric].mean()) for metric in metrics)])
     return markdown(["trained under", "level", *metrics.values()], lines)
 
@@ -313,8 +319,8 @@ def _trained_under(name: str, level: float) -> list[str]:
     return [AUGMENTATIONS[name if level else "none"].title, f"{level:g}"]
 
 
-def _change(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> str:
-    """Return by how much a distance has changed in training."""
+def _change(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int | None) -> str:
+    """Return by how much a distance has changed in training, until the last epoch if none is named."""
     before, after = (_distance(rows, level, measure, radius, at) for at in (0, epoch))
     return minus(f"{100 * (after / before - 1):+.1f} %")
 
@@ -521,8 +527,8 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
     },
     "mnist-distances": {
         "by_epoch": partial(distances_by_epoch, shown=[1, 10, 25, 50, 75]),
-        "kernels": partial(other_kernels, end=75),
-        "accuracies": partial(accuracies, end=75),
+        "kernels": partial(other_kernels, end=None),
+        "accuracies": accuracies,
     },
     "cifar10-jpeg": {
         "curves": partial(curves, shown=[1, 5, 10, 15]),
@@ -533,10 +539,21 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
 }
 
 
-def epochs(tables: Path, epoch: int, augmentation: str = "translate") -> pd.DataFrame:
-    """Return one epoch of the runs under one augmentation, and of those without any."""
+def epochs(tables: Path, epoch: int | None, augmentation: str = "translate") -> pd.DataFrame:
+    """Return one epoch of the runs under one augmentation, and of those without any; each run's last if it is None."""
+    return _at(_runs(tables, augmentation), epoch)
+
+
+def _runs(tables: Path, augmentation: str) -> pd.DataFrame:
+    """Return all epochs of the runs under one augmentation, and of those without any."""
     history = pd.read_csv(tables / "history.csv")
-    return history[(history["epoch"] == epoch) & history["augmentation"].isin(["none", augmentation])]
+    return history[history["augmentation"].isin(["none", augmentation])]
+
+
+def _at(history: pd.DataFrame, epoch: int | None) -> pd.DataFrame:
+    """Return one epoch of runs; each run's last if it is None."""
+    last = history.groupby(["network", "augmentation", "level", "seed", "fold"])["epoch"].transform("max")
+    return history[history["epoch"] == (last if epoch is None else epoch)]
 
 
 def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
@@ -552,16 +569,14 @@ def _compared(tables: Path, augmentation: str = "translate") -> pd.DataFrame:
 
 
 def _distances(tables: Path, augmentation: str = "translate") -> pd.DataFrame:
-    """Return distances between kernels of first layers under one augmentation, and without any."""
-    rows = pd.read_csv(tables / "distance.csv")
-    return rows[(rows["augmentation"] == augmentation) & (rows["layer"] == "free_1")]
+    """Return the free networks under one augmentation, and without any, by epoch."""
+    rows = _runs(tables, augmentation)
+    return rows[rows["network"] == "fcn"]
 
 
-def _distance(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int) -> float:
-    """Return one distance."""
-    keys = {"level": level, "measure": measure, "radius": radius, "epoch": epoch}
-    (value,) = _where(rows, keys)["median"]
-    return float(value)
+def _distance(rows: pd.DataFrame, level: float, measure: str, radius: int, epoch: int | None) -> float:
+    """Return a distance between kernels of first layers, median of runs; after the last epoch if none is named."""
+    return float(_at(rows[rows["level"] == level], epoch)[f"free_1_{measure}_{radius}"].median())
 
 
 def _where(rows: pd.DataFrame, keys: Mapping[str, object]) -> pd.DataFrame:
