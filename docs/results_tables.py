@@ -179,6 +179,19 @@ def leads(tables: Path) -> str:
     return markdown(["level", "held-out: CNN − FCN", "paper", "translated: CNN − FCN", "paper"], lines)
 
 
+def leads_by_epoch(tables: Path, shown: Sequence[int]) -> str:
+    """Return how far the free network is behind after some epochs, fold by fold, at the levels that both have."""
+    each, compared, lines = {epoch: epochs(tables, epoch) for epoch in shown}, _compared(tables), []
+    for level in sorted(compared["level"].unique()):
+        for metric in METRICS:
+            cell = _where(compared, {"level": level, "metric": metric}).set_index("network")["paper"]
+            differences = [_of(rows, "cnn", level)[metric] - _of(rows, "fcn", level)[metric] for rows in each.values()]
+            leads = [points_and_half(difference) for difference in differences]
+            lines.append([f"{level:g}", VALUES[metric], *leads, points(cell["cnn"] - cell["fcn"])])
+    head = ["level", "CNN − FCN", *(f"epoch {epoch}" for epoch in shown)]
+    return markdown([*head, "paper, all its epochs"], lines)
+
+
 def speeds(tables: Path) -> str:
     """Return after which epoch the convolutional network is as accurate as the free one after the last."""
     lines = []
@@ -519,7 +532,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
         "connections": connections,
         "claims": claims,
     },
-    "mnist-level0": {
+    "mnist-75-epochs": {
         "authors": partial(authors, end=75),
         "course": partial(course, shown=[1, 10, 25, 50, 75]),
         "cells": partial(medians, end=75),
@@ -540,7 +553,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
 
 
 def epochs(tables: Path, epoch: int | None, augmentation: str = "translate") -> pd.DataFrame:
-    """Return one epoch of the runs under one augmentation, and of those without any; each run's last if it is None."""
+    """Return one epoch of the runs under one augmentation, and of those without any (see `_at`)."""
     return _at(_runs(tables, augmentation), epoch)
 
 
@@ -551,9 +564,9 @@ def _runs(tables: Path, augmentation: str) -> pd.DataFrame:
 
 
 def _at(history: pd.DataFrame, epoch: int | None) -> pd.DataFrame:
-    """Return one epoch of runs; each run's last if it is None."""
+    """Return one epoch of runs, of those that stopped before it their last; each run's last if it is None."""
     last = history.groupby(["network", "augmentation", "level", "seed", "fold"])["epoch"].transform("max")
-    return history[history["epoch"] == (last if epoch is None else epoch)]
+    return history[history["epoch"] == (last if epoch is None else last.clip(upper=epoch))]
 
 
 def _of(history: pd.DataFrame, network: object, level: object) -> pd.DataFrame:
