@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -57,15 +58,18 @@ VALUES = {
 def main() -> None:
     """Write all tables."""
     text = PAGE.read_text()
-    for study, makers in TABLES.items():
-        path = ROOT / f"params/{study}.yaml"
+    for part in PARTS:
+        path = ROOT / f"params/{part.study}.yaml"
         asked = load_params(path, needs_images=False)
         archive = Archive(ROOT / paths.archive_folder(study_name(asked, path)))
-        params = complete_levels(study, asked, archive)
+        asked = asked.model_copy(
+            update={"train": asked.train.model_copy(update={"epochs": part.epochs or asked.train.epochs})}
+        )
+        params = asked if part.incomplete else complete_levels(part.study, asked, archive)
         with tempfile.TemporaryDirectory() as folder:
             make_tables(params, folder, archive)
-            for name, make in makers.items():
-                text = filled(text, f"<!-- {study}: {name} -->", make(Path(folder, "tables")))
+            for name, make in part.makers.items():
+                text = filled(text, f"<!-- {part.study}: {name} -->", make(Path(folder, "tables")))
     PAGE.write_text(text)
 
 
@@ -146,7 +150,7 @@ def other_medians(tables: Path) -> str:
 def _titles_of_medians(end: int) -> list[str]:
     """Return the columns of `medians`."""
     titles = ["level", "network", "metric", "paper", f"ours, {end} epochs", "difference", "95 % interval"]
-    return [*titles, f"ours, epoch {end}", "difference", "points an epoch at the end"]
+    return [*titles, f"ours, epoch {end}", "difference", "points an epoch at the end", "folds"]
 
 
 def _medians(tables: Path, end: int, name: str) -> list[list[str]]:
@@ -161,7 +165,7 @@ def _medians(tables: Path, end: int, name: str) -> list[list[str]]:
             interval_of_ours = f"{percent(row.low)} to {percent(row.high)}"
             of_all = [percent(row.paper), percent(row.ours), points(row.difference), interval_of_ours]
             at_the_end = [percent(ours.mean()), points(ours.mean() - row.paper), points(slope.mean())]
-            lines.append([f"{level:g}", network, metric, *of_all, *at_the_end])
+            lines.append([f"{level:g}", network, metric, *of_all, *at_the_end, f"{row.runs}"])
     return lines
 
 
@@ -187,8 +191,9 @@ def leads_by_epoch(tables: Path, shown: Sequence[int]) -> str:
             cell = _where(compared, {"level": level, "metric": metric}).set_index("network")["paper"]
             differences = [_of(rows, "cnn", level)[metric] - _of(rows, "fcn", level)[metric] for rows in each.values()]
             leads = [points_and_half(difference) for difference in differences]
-            lines.append([f"{level:g}", VALUES[metric], *leads, points(cell["cnn"] - cell["fcn"])])
-    head = ["level", "CNN − FCN", *(f"epoch {epoch}" for epoch in shown)]
+            folds = differences[-1].count()
+            lines.append([f"{level:g}", folds, VALUES[metric], *leads, points(cell["cnn"] - cell["fcn"])])
+    head = ["level", "folds", "CNN − FCN", *(f"epoch {epoch}" for epoch in shown)]
     return markdown([*head, "paper, all its epochs"], lines)
 
 
@@ -518,38 +523,70 @@ def ranks(tables: Path) -> str:
     return markdown(["level", "network", "one shared kernel", *(f"rank {rank:g}" for rank in full)], lines)
 
 
-TABLES: Mapping[str, Mapping[str, Callable[[Path], str]]] = {
-    "mnist": {
-        "authors": authors,
-        "medians": medians,
-        "leads": leads,
-        "speeds": speeds,
-        "distances": distances,
-        "alike": alike,
-        "others": others,
-        "other_kernels": other_kernels,
-        "other_medians": other_medians,
-        "connections": connections,
-        "claims": claims,
-    },
-    "mnist-75-epochs": {
-        "authors": partial(authors, end=75),
-        "course": partial(course, shown=[1, 10, 25, 50, 75]),
-        "cells": partial(medians, end=75),
-        "claims": partial(claims, with_cells=True),
-    },
-    "mnist-distances": {
-        "by_epoch": partial(distances_by_epoch, shown=[1, 10, 25, 50, 75]),
-        "kernels": partial(other_kernels, end=None),
-        "accuracies": accuracies,
-    },
-    "cifar10-jpeg": {
-        "curves": partial(curves, shown=[1, 5, 10, 15]),
-        "distances": partial(distances, end=15),
-        "alike": partial(alike, count=FIRST_LAYER_OF_COLOURS, end=15),
-    },
-    "beyond": {"networks": networks, "pairs": pairs, "kernels": kernels, "ranks": ranks},
-}
+class Part(NamedTuple):
+    """Tables of one study.
+
+    Attributes:
+        study: its name.
+        makers: what makes each table from the folder of the study's tables, by the name that marks it on the page.
+        epochs: take runs after so many, and those that have no more yet; the study's own if None.
+        incomplete: show levels, too, of which not all runs are archived.
+    """
+
+    study: str
+    makers: Mapping[str, Callable[[Path], str]]
+    epochs: int | None = None
+    incomplete: bool = False
+
+
+PARTS = (
+    Part(
+        "mnist",
+        {
+            "authors": authors,
+            "medians": medians,
+            "leads": leads,
+            "speeds": speeds,
+            "distances": distances,
+            "alike": alike,
+            "others": others,
+            "other_kernels": other_kernels,
+            "other_medians": other_medians,
+            "connections": connections,
+            "claims": claims,
+        },
+    ),
+    Part(
+        "mnist-75-epochs",
+        {
+            "authors": partial(authors, end=75),
+            "course": partial(course, shown=[1, 10, 25, 50, 75]),
+            "cells": partial(medians, end=75),
+            "claims": partial(claims, with_cells=True),
+            "distances": partial(distances, end=75),
+            "alike": partial(alike, end=75),
+        },
+        incomplete=True,
+    ),
+    Part("mnist-75-epochs", {"leads": partial(leads_by_epoch, shown=[1, 10, 25, 50])}, epochs=50, incomplete=True),
+    Part(
+        "mnist-distances",
+        {
+            "by_epoch": partial(distances_by_epoch, shown=[1, 10, 25, 50, 75]),
+            "kernels": partial(other_kernels, end=None),
+            "accuracies": accuracies,
+        },
+    ),
+    Part(
+        "cifar10-jpeg",
+        {
+            "curves": partial(curves, shown=[1, 5, 10, 15]),
+            "distances": partial(distances, end=15),
+            "alike": partial(alike, count=FIRST_LAYER_OF_COLOURS, end=15),
+        },
+    ),
+    Part("beyond", {"networks": networks, "pairs": pairs, "kernels": kernels, "ranks": ranks}),
+)
 
 
 def epochs(tables: Path, epoch: int | None, augmentation: str = "translate") -> pd.DataFrame:
