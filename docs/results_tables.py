@@ -189,6 +189,8 @@ def leads_by_epoch(tables: Path, shown: Sequence[int]) -> str:
     for level in sorted(compared["level"].unique()):
         for metric in METRICS:
             cell = _where(compared, {"level": level, "metric": metric}).set_index("network")["paper"]
+            if not {"cnn", "fcn"} <= set(cell.index):
+                continue
             differences = [_of(rows, "cnn", level)[metric] - _of(rows, "fcn", level)[metric] for rows in each.values()]
             leads = [points_and_half(difference) for difference in differences]
             folds = differences[-1].count()
@@ -568,7 +570,7 @@ PARTS = (
         },
         incomplete=True,
     ),
-    Part("mnist-75-epochs", {"leads": partial(leads_by_epoch, shown=[1, 10, 25, 50])}, epochs=50, incomplete=True),
+    Part("mnist-75-epochs", {"leads": partial(leads_by_epoch, shown=[1, 10, 25, 45])}, epochs=45, incomplete=True),
     Part(
         "mnist-distances",
         {
