@@ -531,7 +531,7 @@ class Part(NamedTuple):
     Attributes:
         study: its name.
         makers: what makes each table from the folder of the study's tables, by the name that marks it on the page.
-        epochs: take runs after so many, and those that have no more yet; the study's own if None.
+        epochs: show runs up to this one, with unfinished ones that came so far; the study's own if None.
         incomplete: show levels, too, of which not all runs are archived.
     """
 
