@@ -266,7 +266,7 @@ def tables(
         from freeconv.commands.report import make_report
 
         left_out = make_figures(values, to, archive)
-        make_report(values, to)
+        make_report(values, to, archive.folder, "" if params.startswith("{") else params)
         print(f"left out, because they show images: drawings, {', '.join(left_out)}")
 
 

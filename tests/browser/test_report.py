@@ -18,6 +18,7 @@ from tests.made_study import small_params, write_data, write_measures, write_run
 PAGES = ["index.html", "measures.html", "runs.html"]
 WIDTHS = [390, 1024, 1440]
 PRINTED = 1032  # A4 across without margins, in CSS pixels
+PRINTED_HEIGHT = 703
 PARAMS = small_params(
     aug={"translate": [0, 0.1, 0.3]},
     vcp={"levels": [0, 0.99], "translate": [0.3]},
@@ -139,6 +140,15 @@ def test_nothing_is_cut_in_print(opened, name):
     assert page.locator("main details:not([open]):not(.forest details)").count() == 0
     assert page.locator(".chart-live:visible").count() == 0  # pictures in their place
     assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+def test_the_first_printed_page_has_answer_picture_what_was_run_and_facts(opened):
+    page = opened("index.html", PRINTED)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    for part in (".answer", ".first .chart-static svg", ".first .dials", ".facts"):
+        box = page.locator(part).first.bounding_box()
+        assert 0 < box["y"] < box["y"] + box["height"] <= PRINTED_HEIGHT, part
 
 
 def test_contents_stay_in_view_and_know_the_place(opened):

@@ -170,7 +170,9 @@ def test_an_archive_of_ones_own_images_is_read_without_them(tmp_path, monkeypatc
     assert printed("runs", "--params", "own.yaml", "--archive") == [f"4 of 4 runs are complete in {FOLDER}"]
     assert printed("tables", "own.yaml", "--archive")[-1].startswith("left out, because they show images: drawings")
     assert len(pd.read_csv("reports/tables/runs.csv")) == 4
-    assert Path("reports/index.html").is_file()
+    page = Path("reports/index.html").read_text()
+    assert f"<dt>Study</dt><dd>{FOLDER}</dd>" in page
+    assert "<dt>Parameters</dt><dd>own.yaml</dd>" in page
 
 
 def test_what_is_archived_never_changes_and_archiving_again_writes_nothing(study):

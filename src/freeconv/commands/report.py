@@ -21,7 +21,9 @@ from freeconv.study.claims import load_claims
 from freeconv.study.params import Params
 
 
-def make_report(params: Params, folder: str = paths.REPORTS) -> None:
+def make_report(
+    params: Params, folder: str = paths.REPORTS, archive: str | None = None, params_file: str | None = None
+) -> None:
     """Write the report's pages, `paths.report_files(folder)`, and `grid.export_files`, from tables and pictures.
 
     Each page holds all it shows and needs no network. Numbers and pictures that are missing are shown as missing.
@@ -29,6 +31,8 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
     Args:
         params: the study.
         folder: where `make_tables`, `make_figures` and `make_drawings` put their files, and where the pages go.
+        archive: folder of the archive that tables were made from; None if they were made from the results of runs.
+        params_file: what the page names as the parameter file; None to name the one that Snakemake has read.
 
     Raises:
         FreeconvError: a table is missing, or a table or picture is not what was written.
@@ -42,7 +46,7 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
         _read_numbers(folder),
         {claim.id: claim for claim in load_claims()[0]},
         _files(params, folder),
-        _origin(),
+        _origin(archive, params_file),
     )
     for (dataset, augmentation), rows in results.tables["compared"].groupby(["dataset", "augmentation"], sort=False):
         for suffix, (_, export) in EXPORTS.items():
@@ -57,13 +61,13 @@ def make_report(params: Params, folder: str = paths.REPORTS) -> None:
         write_text(path, page)
 
 
-def _origin() -> Origin:
-    """Return what tells this study from others: its folder, parameter file, the project's commit, and today."""
+def _origin(archive: str | None, params_file: str | None) -> Origin:
+    """Return what tells this study from others: its folder or archive, parameter file, the commit, and today."""
     project = paths.project_folder()
     citation = project / "CITATION.cff"
     return Origin(
-        study=os.path.relpath(Path.cwd(), project.resolve()),
-        file=os.environ.get(paths.PARAMS_FILE, ""),
+        study=archive or os.path.relpath(Path.cwd(), project.resolve()),
+        file=os.environ.get(paths.PARAMS_FILE, "") if params_file is None else params_file,
         commit=_commit(project),
         date=datetime.now(UTC).date().isoformat(),
         citation=yaml.safe_load(citation.read_text()) if citation.is_file() else {},

@@ -36,7 +36,7 @@ class Origin:
     """Where, when and from what the report was made.
 
     Attributes:
-        study: the study's folder, as seen from the project's.
+        study: the study's folder, as seen from the project's, or that of the archive.
         file: the parameter file; empty if parameters were passed by hand.
         commit: the project's; empty if it is not under Git.
         date: of the report, as 2026-11-28.
