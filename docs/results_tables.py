@@ -62,10 +62,7 @@ def main() -> None:
         path = ROOT / f"params/{part.study}.yaml"
         asked = load_params(path, needs_images=False)
         archive = Archive(ROOT / paths.archive_folder(study_name(asked, path)))
-        asked = asked.model_copy(
-            update={"train": asked.train.model_copy(update={"epochs": part.epochs or asked.train.epochs})}
-        )
-        params = asked if part.incomplete else complete_levels(part.study, asked, archive)
+        params = complete_levels(part.study, asked, archive)
         with tempfile.TemporaryDirectory() as folder:
             make_tables(params, folder, archive)
             for name, make in part.makers.items():
@@ -531,14 +528,10 @@ class Part(NamedTuple):
     Attributes:
         study: its name.
         makers: what makes each table from the folder of the study's tables, by the name that marks it on the page.
-        epochs: show runs up to this one, with unfinished ones that came so far; the study's own if None.
-        incomplete: show levels, too, of which not all runs are archived.
     """
 
     study: str
     makers: Mapping[str, Callable[[Path], str]]
-    epochs: int | None = None
-    incomplete: bool = False
 
 
 PARTS = (
@@ -567,10 +560,9 @@ PARTS = (
             "claims": partial(claims, with_cells=True),
             "distances": partial(distances, end=75),
             "alike": partial(alike, end=75),
+            "leads": partial(leads_by_epoch, shown=[1, 10, 25, 50, 75]),
         },
-        incomplete=True,
     ),
-    Part("mnist-75-epochs", {"leads": partial(leads_by_epoch, shown=[1, 10, 25, 45])}, epochs=45, incomplete=True),
     Part(
         "mnist-distances",
         {
