@@ -196,6 +196,40 @@ def leads_by_epoch(tables: Path, shown: Sequence[int]) -> str:
     return markdown([*head, "paper, all its epochs"], lines)
 
 
+def to_the_end(tables: Path, end: int = 15) -> str:
+    """Return what the free network knows and how near its kernels are at one level of translation, by fold.
+
+    Args:
+        tables: folder of the tables of a study with one level.
+        end: number of last epochs whose mean is shown beside the median of all.
+    """
+    folds = _distances(tables).sort_values("epoch").groupby("fold")
+    paper = _compared(tables).set_index("metric")["paper"]
+    shares = {
+        "held-out: median": folds["val_acc"].median(),
+        f"held-out: last {end}": folds["val_acc"].apply(lambda values: values.tail(end).mean()),
+        "translated: median": folds["translate_acc"].median(),
+        f"translated: last {end}": folds["translate_acc"].apply(lambda values: values.tail(end).mean()),
+    }
+    shares["medians: held-out − translated"] = shares["held-out: median"] - shares["translated: median"]
+    changes = {
+        "radius 1": folds["free_1_euclidean_1"].last() / folds["free_1_euclidean_1"].first() - 1,
+        "radius 4": folds["free_1_euclidean_4"].last() / folds["free_1_euclidean_4"].first() - 1,
+        "radius 1, cosine": folds["free_1_cosine_1"].last() / folds["free_1_cosine_1"].first() - 1,
+    }
+    lines = []
+    for fold, last in folds["epoch"].max().items():
+        of_fold = [percent(values[fold]) for values in shares.values()]
+        lines.append([f"{fold + 1}", f"{last}", *of_fold, *(points(values[fold]) for values in changes.values())])
+    means = [percent_and_half(values) for values in shares.values()]
+    lines.append(["mean", "", *means, *(points_and_half(values) for values in changes.values())])
+    theirs = [percent(paper["val_acc"]), percent(paper["translate_acc"])]
+    theirs.append(percent(paper["val_acc"] - paper["translate_acc"]))
+    lines.append(["paper", "", theirs[0], "", theirs[1], "", theirs[2], "", "", ""])
+    head = ["fold held out", "epochs", *shares]
+    return markdown([*head, *(f"distance, {name}, change in %" for name in changes)], lines)
+
+
 def speeds(tables: Path) -> str:
     """Return after which epoch the convolutional network is as accurate as the free one after the last."""
     lines = []
@@ -563,6 +597,7 @@ PARTS = (
             "leads": partial(leads_by_epoch, shown=[1, 10, 25, 50, 75]),
         },
     ),
+    Part("mnist-translated", {"claims": partial(claims, with_cells=True), "folds": to_the_end}),
     Part(
         "mnist-distances",
         {
