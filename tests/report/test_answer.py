@@ -79,10 +79,10 @@ def test_among_more_networks_the_answer_is_about_the_papers_two():
     assert "the CNN recognises" in answer(others, runs, PAPER, MEDIANS, {})[1]
 
 
-@pytest.mark.parametrize(("decided", "few"), [(0, "none"), (2, "only 2")])
-def test_with_fewer_than_three_decided_nothing_is(decided, few):
+@pytest.mark.parametrize(("decided", "how_much", "few"), [(0, "Nothing", "none"), (2, "Little", "only 2")])
+def test_with_fewer_than_three_decided_little_is(decided, how_much, few):
     first, *_ = answer(small_params(), judged(*["supported"] * decided, "not run", "not tested"), PAPER, MEDIANS, {})
-    assert first.startswith("Nothing is decided yet: ")
+    assert first.startswith(f"{how_much} is decided yet: ")
     assert first.endswith(f"decides {few}.")
 
 

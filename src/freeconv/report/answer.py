@@ -19,7 +19,7 @@ from freeconv.study.params import Params
 from freeconv.study.protocol import FOLDS, PROTOCOLS, conditions
 from freeconv.vocabulary import level_text
 
-ENOUGH = 3  # decided claims, below which nothing is said to be decided
+ENOUGH = 3  # decided claims, below which little is said to be decided
 METRIC = "translate_acc"
 
 
@@ -77,8 +77,8 @@ def _decided(judged: pd.DataFrame) -> str:
     if not tested:
         return "The paper makes no claims about datasets such as these: what follows are numbers without verdicts."
     if decided < ENOUGH:
-        few = "none" if decided == 0 else f"only {decided}"
-        return f"Nothing is decided yet: of the paper's {_count(tested, 'tested claim')} this study decides {few}."
+        how_much, few = ("Little", f"only {decided}") if decided else ("Nothing", "none")
+        return f"{how_much} is decided yet: of the paper's {_count(tested, 'tested claim')} this study decides {few}."
     counts = judged.loc[judged["family"] == "primary", "verdict"].value_counts()
     return (
         f"Of the paper's {_count(tested, 'tested claim')} these runs support {counts.get('supported', 0)} and "
