@@ -1,8 +1,8 @@
-"""Write the tables of docs/results.md anew, from what the archives of its studies say.
+"""Write the tables of docs/results.md and of the pages in docs/results/ anew, from what the archives of studies say.
 
     python docs/results_tables.py
 
-Tables stand between `<!-- mnist: leads -->` and `<!-- end -->`; what is between them is replaced, and nothing else.
+Tables stand between `<!-- leads -->` and `<!-- end -->`; what is between them is replaced, and nothing else.
 """
 
 import re
@@ -27,7 +27,9 @@ from freeconv.study.network_names import parse_variant
 from freeconv.study.params import Params, load_params, study_name
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs/results.md"
+OVERVIEW = ROOT / "docs/results.md"
+PAGES = ROOT / "docs/results"  # one of each study
+JUDGED = ("supported", "contradicted", "inconclusive")
 LAST = 10  # epochs of each run; some have more
 FIRST_LAYER = 169  # positions, of images of 28 × 28
 FIRST_LAYER_OF_COLOURS = 196  # of images of 32 × 32
@@ -57,17 +59,23 @@ VALUES = {
 
 def main() -> None:
     """Write all tables."""
-    text = PAGE.read_text()
+    texts, judged = {OVERVIEW: OVERVIEW.read_text()}, {}
     for part in PARTS:
         path = ROOT / f"params/{part.study}.yaml"
         asked = load_params(path, needs_images=False)
         archive = Archive(ROOT / paths.archive_folder(study_name(asked, path)))
         params = complete_levels(part.study, asked, archive)
+        page = PAGES / f"{part.study}.md"
+        texts[page] = page.read_text()
         with tempfile.TemporaryDirectory() as folder:
             make_tables(params, folder, archive)
             for name, make in part.makers.items():
-                text = filled(text, f"<!-- {part.study}: {name} -->", make(Path(folder, "tables")))
-    PAGE.write_text(text)
+                texts[page] = filled(page, texts[page], name, make(Path(folder, "tables")))
+            if "claims" in part.makers:
+                judged[part.study] = pd.read_csv(Path(folder, "tables/claims.csv"))
+    texts[OVERVIEW] = filled(OVERVIEW, texts[OVERVIEW], "tested", tested(judged))
+    for page, text in texts.items():
+        page.write_text(text)
 
 
 def complete_levels(study: str, params: Params, archive: Archive) -> Params:
@@ -92,16 +100,37 @@ def complete_levels(study: str, params: Params, archive: Archive) -> Params:
     )
 
 
-def filled(text: str, mark: str, table: str) -> str:
-    """Return a page with a table in the place of what stands between a mark and the next end.
+def filled(page: Path, text: str, name: str, table: str) -> str:
+    """Return a page's text with a table in the place of what stands between its mark and the next end.
 
     Raises:
         SystemExit: the page has no such mark.
     """
+    mark = f"<!-- {name} -->"
     if mark not in text:
-        raise SystemExit(f"expected {mark} in {PAGE}, received no such line")
+        raise SystemExit(f"expected {mark} in {page}, received no such line")
     head, _, rest = text.partition(mark)
     return f"{head}{mark}\n\n{table}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+
+
+def tested(judged: Mapping[str, pd.DataFrame]) -> str:
+    """Return the tested claims, each by the last study that can judge it, or else by the last that has its cells.
+
+    Args:
+        judged: table of claims of each study, the one with the longest runs last.
+    """
+    rows = pd.concat([claims.assign(study=study, order=order) for order, (study, claims) in enumerate(judged.items())])
+    rows = rows[rows["family"] == "primary"]
+    rows = rows.assign(judged=rows["verdict"].isin(JUDGED), run=rows["verdict"] != "not run")
+    best = rows.sort_values(["judged", "run", "order"]).groupby("id", sort=False).tail(1).set_index("id")
+    lines = []
+    for name in rows["id"].drop_duplicates():
+        row = best.loc[name]
+        ours = f"{number(row['ours'])}, {number(row['low'])} to {number(row['high'])}" if row["run"] else ""
+        study = f"[{row['study']}](results/{row['study']}.md)"
+        verdict = f"**{row['verdict']}**, p = {row['p_holm']:.2g}" if row["judged"] else row["verdict"]
+        lines.append([f"{row['statement']} `{name}`", number(row["paper"]), ours, study, verdict])
+    return markdown(["claim", "paper", "ours", "study", "verdict"], lines)
 
 
 def authors(tables: Path, end: int = LAST) -> str:
@@ -561,7 +590,7 @@ class Part(NamedTuple):
 
     Attributes:
         study: its name.
-        makers: what makes each table from the folder of the study's tables, by the name that marks it on the page.
+        makers: what makes each table from the folder of the study's tables, by the name that marks it on its page.
     """
 
     study: str

@@ -7,7 +7,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PRINTED = 718  # A4 across within margins of 1 cm, in CSS pixels
 PHONE = 390
-TABLES = sorted(path.stem for path in (ROOT / "docs").glob("*.md") if "|---|" in path.read_text())
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "|---|" in path.read_text())
+TABLES = [path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES]
 # Tables, and what holds them, that scroll, which paper cannot, or that are wider than the page.
 CUT = """(width) => [...document.querySelectorAll('article :is(.md-typeset__scrollwrap, .md-typeset__table, table)')]
   .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > width + 1)
