@@ -225,21 +225,20 @@ def leads_by_epoch(tables: Path, shown: Sequence[int]) -> str:
     return markdown([*head, "paper, all its epochs"], lines)
 
 
-def to_the_end(tables: Path, end: int = 15) -> str:
-    """Return what the free network knows and how near its kernels are at one level of translation, by fold.
+def to_the_end(tables: Path, name: str, end: int = 15) -> str:
+    """Return what the free network knows and how near its kernels are at one level of an augmentation, by fold.
 
     Args:
-        tables: folder of the tables of a study with one level.
+        tables: folder of the tables of a study with one level of the augmentation, and none without any.
+        name: of the augmentation.
         end: number of last epochs whose mean is shown beside the median of all.
     """
-    folds = _distances(tables).sort_values("epoch").groupby("fold")
-    paper = _compared(tables).set_index("metric")["paper"]
-    shares = {
-        "held-out: median": folds["val_acc"].median(),
-        f"held-out: last {end}": folds["val_acc"].apply(lambda values: values.tail(end).mean()),
-        "translated: median": folds["translate_acc"].median(),
-        f"translated: last {end}": folds["translate_acc"].apply(lambda values: values.tail(end).mean()),
-    }
+    folds = _distances(tables, name).sort_values("epoch").groupby("fold")
+    paper = _compared(tables, name).set_index("metric")["paper"]
+    shares = {}
+    for metric in ("val_acc", "translate_acc"):
+        shares[f"{VALUES[metric]}: median"] = folds[metric].median()
+        shares[f"{VALUES[metric]}: last {end}"] = folds[metric].apply(lambda values: values.tail(end).mean())
     shares["medians: held-out − translated"] = shares["held-out: median"] - shares["translated: median"]
     changes = {
         "radius 1": folds["free_1_euclidean_1"].last() / folds["free_1_euclidean_1"].first() - 1,
@@ -377,9 +376,9 @@ def distances_by_epoch(tables: Path, shown: Sequence[int]) -> str:
             rows = _distances(tables, name)
             before = f"{_distance(rows, level, measure, radius, 0):.4f}"
             changes = [_change(rows, level, measure, radius, epoch) for epoch in (*shown, None)]
-            value = VALUES[f"{'cosine_' if measure == 'cosine' else ''}distance_radius_{radius}"]
             last = rows.loc[rows["level"] == level, "epoch"].max()
-            lines.append([value, *_trained_under(name, level), before, *changes, f"{last}"])
+            title = _distance_title(measure, radius)
+            lines.append([title, *_trained_under(name, level), before, *changes, f"{last}"])
     head = ["value", "trained under", "level", "untrained", *(f"epoch {epoch}" for epoch in shown)]
     return markdown([*head, "last", "epochs"], lines)
 
@@ -390,8 +389,13 @@ def accuracies(tables: Path) -> str:
     lines = []
     for name, level in _levels_of_others(tables):
         last = _of(epochs(tables, None, name), "fcn", level)
-        lines.append([*_trained_under(name, level), *(percent(last[metric].mean()) for metric in metrics)])
+        lines.append([*_trained_under(name, level), *(percent_and_half(last[metric]) for metric in metrics)])
     return markdown(["trained under", "level", *metrics.values()], lines)
+
+
+def _distance_title(measure: str, radius: int) -> str:
+    """Return a distance between kernels, in words."""
+    return VALUES[f"{'cosine_' if measure == 'cosine' else ''}distance_radius_{radius}"]
 
 
 def _trained_under(name: str, level: float) -> list[str]:
@@ -410,8 +414,9 @@ def _levels_of_others(tables: Path) -> list[tuple[str, float]]:
     cells = pd.read_csv(tables / "history.csv")[["augmentation", "level"]].drop_duplicates()
     found = set(cells.itertuples(index=False, name=None))
     levels = sorted({level for name, level in found if name in OTHERS})
+    without = [("translate", 0.0)] if ("none", 0.0) in found else []
     return [
-        ("translate", 0.0),
+        *without,
         *((name, level) for level in levels for name in ("translate", *OTHERS) if (name, level) in found),
     ]
 
@@ -626,7 +631,13 @@ PARTS = (
             "leads": partial(leads_by_epoch, shown=[1, 10, 25, 50, 75]),
         },
     ),
-    Part("mnist-translated", {"claims": partial(claims, with_cells=True), "folds": to_the_end}),
+    Part(
+        "mnist-to-the-end",
+        {
+            "claims": partial(claims, with_cells=True),
+            "translated": partial(to_the_end, name="translate"),
+        },
+    ),
     Part(
         "mnist-distances",
         {
