@@ -7,6 +7,7 @@ Tables stand between `<!-- leads -->` and `<!-- end -->`; what is between them i
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,7 @@ def main() -> None:
         path = ROOT / f"params/{part.study}.yaml"
         asked = load_params(path, needs_images=False)
         archive = Archive(ROOT / paths.archive_folder(study_name(asked, path)))
-        params = complete_levels(part.study, asked, archive)
+        params = complete_levels(part, asked, archive)
         page = PAGES / f"{part.study}.md"
         texts[page] = page.read_text()
         with tempfile.TemporaryDirectory() as folder:
@@ -78,23 +79,29 @@ def main() -> None:
         page.write_text(text)
 
 
-def complete_levels(study: str, params: Params, archive: Archive) -> Params:
-    """Return a study with those levels alone whose runs are all archived, and name the others."""
-    lacking = [run for run, _, state in missing(params, archive) if state != "complete"]
-    levels = {(run.augmentation, run.level) for run in lacking if run.network in params.train.networks}
+def complete_levels(part: "Part", params: Params, archive: Archive) -> Params:
+    """Return a study with those levels alone whose runs are archived, as many as its part asks for; name the others."""
+    runs = missing(params, archive)
+    lacking = [run for run, _, state in runs if state != "complete"]
+    complete = Counter((run.augmentation, run.level) for run, _, state in runs if state == "complete")
+    levels = {
+        level
+        for level in ((run.augmentation, run.level) for run in lacking if run.network in params.train.networks)
+        if part.fewest is None or complete[level] < part.fewest
+    }
     shares = {parse_variant(run.network).vcp for run in lacking} - {0}
     for name, level in sorted(levels):
-        print(f"{study}: {AUGMENTATIONS[name].title} at level {level:g} is left out, as its runs are not complete")
+        print(f"{part.study}: {AUGMENTATIONS[name].title} at level {level:g} is left out, as its runs are not complete")
     for share in sorted(shares):
-        print(f"{study}: {share:g} of the connections missing is left out, as its runs are not complete")
-    complete = {
+        print(f"{part.study}: {share:g} of the connections missing is left out, as its runs are not complete")
+    kept = {
         name: [level for level in getattr(params.aug, name) if (name if level else "none", level) not in levels]
         for name in studied()
     }
     connected = [share for share in params.vcp.levels if share not in shares]
     return params.model_copy(
         update={
-            "aug": params.aug.model_copy(update=complete),
+            "aug": params.aug.model_copy(update=kept),
             "vcp": params.vcp.model_copy(update={"levels": connected}),
         }
     )
@@ -596,10 +603,12 @@ class Part(NamedTuple):
     Attributes:
         study: its name.
         makers: what makes each table from the folder of the study's tables, by the name that marks it on its page.
+        fewest: complete runs of a level that is shown; all of them if None.
     """
 
     study: str
     makers: Mapping[str, Callable[[Path], str]]
+    fewest: int | None = None
 
 
 PARTS = (
@@ -636,7 +645,12 @@ PARTS = (
         {
             "claims": partial(claims, with_cells=True),
             "translated": partial(to_the_end, name="translate"),
+            "rotated": partial(to_the_end, name="rotate"),
+            "by_epoch": partial(distances_by_epoch, shown=[1, 10, 25, 50, 75]),
+            "kernels": partial(other_kernels, end=None),
+            "accuracies": accuracies,
         },
+        fewest=4,
     ),
     Part(
         "mnist-distances",
