@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from freeconv.analysis.intervals import interval
+from freeconv.analysis.judgement import DECISIVE
 from freeconv.augmentations import AUGMENTATIONS, studied
 from freeconv.commands.archive import missing
 from freeconv.commands.tables import make_tables
@@ -30,7 +31,7 @@ from freeconv.study.params import Params, load_params, study_name
 ROOT = Path(__file__).resolve().parent.parent
 OVERVIEW = ROOT / "docs/results.md"
 PAGES = ROOT / "docs/results"  # one of each study
-JUDGED = ("supported", "contradicted", "inconclusive")
+JUDGED = (*DECISIVE, "inconclusive")
 LAST = 10  # epochs of each run; some have more
 FIRST_LAYER = 169  # positions, of images of 28 × 28
 FIRST_LAYER_OF_COLOURS = 196  # of images of 32 × 32
